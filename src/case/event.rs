@@ -1,0 +1,120 @@
+//! What may happen to a case, and what has to be known to decide on it.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::authority::Authority;
+use super::letter::{Kept, LetterKind};
+use super::state::{Outcome, Reference, Role, named};
+
+named! {
+    /// How a request came in.
+    Source {
+        /// A mail of the requester.
+        Mail = "mail",
+        /// The notification of a form service.
+        Form = "form",
+        /// Our own form.
+        Page = "page",
+        /// A person on the host, for a request that came another way.
+        Staff = "staff",
+    }
+}
+
+named! {
+    /// By which act something was said.
+    Means {
+        /// A button on the page behind the link.
+        Page = "page",
+        /// An answer by mail.
+        Reply = "reply",
+    }
+}
+
+/// Something that happened. All that changes a case is one of these, whether it came by
+/// mail, page, clock or command line.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Somebody asked for the deletion of the data under an address.
+    RequestReceived {
+        /// How it came in.
+        source: Source,
+        /// When it reached us.
+        received_at: DateTime<Utc>,
+    },
+    /// The verification letter left the desk: its days run from now.
+    VerificationReleased,
+    /// The holder of the mailbox said that the request is theirs.
+    Confirmed {
+        /// By which act.
+        means: Means,
+        /// Who they say they are; an answer by mail does not tell.
+        role: Option<Role>,
+    },
+    /// They corrected who they are.
+    RoleChanged {
+        /// Who they say they are now.
+        role: Role,
+    },
+    /// "I did not ask for this."
+    Disowned {
+        /// By which act.
+        means: Means,
+    },
+    /// The requester took the request back.
+    Withdrawn {
+        /// By which act.
+        means: Means,
+    },
+    /// One of our letters cannot arrive: bounced, refused for good, or given up.
+    LetterFailed {
+        /// Which.
+        letter: LetterKind,
+    },
+    /// Time passed; dates may have come.
+    TimePassed,
+    /// Staff finished the work.
+    Completed {
+        /// Who may say so, and why.
+        by: Authority,
+        /// What it came to.
+        outcome: Outcome,
+        /// What is kept, and why.
+        kept: Vec<Kept>,
+    },
+}
+
+impl Event {
+    /// The name in the journal.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Event::RequestReceived { .. } => "request-received",
+            Event::VerificationReleased => "verification-released",
+            Event::Confirmed { .. } => "confirmed",
+            Event::RoleChanged { .. } => "role-changed",
+            Event::Disowned { .. } => "disowned",
+            Event::Withdrawn { .. } => "withdrawn",
+            Event::LetterFailed { .. } => "letter-failed",
+            Event::TimePassed => "time-passed",
+            Event::Completed { .. } => "completed",
+        }
+    }
+}
+
+/// What is true in the moment of deciding, read in the transaction that writes the decision.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The address said before that it never asked.
+    pub suppressed: bool,
+    /// When verification letters to this address were written in the last 7 days.
+    pub verifications_at: Vec<DateTime<Utc>>,
+    /// When letters to this address, while unconfirmed, were written in the last 24 hours.
+    pub automatic_at: Vec<DateTime<Utc>>,
+    /// A verification letter of this case is still on the desk.
+    pub verification_waits: bool,
+    /// Kinds of letters this case already has.
+    pub written: BTreeSet<LetterKind>,
+    /// A reference nobody has yet.
+    pub fresh_reference: Reference,
+}

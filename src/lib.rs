@@ -1,0 +1,5 @@
+//! deletion-desk
+pub mod case;
+pub mod classify;
+pub mod clock;
+pub mod mail;

@@ -1,0 +1,56 @@
+//! What one message says, and from whom. Pure: bytes in, [`Mail`] out.
+
+pub mod address;
+pub mod body;
+pub mod dsn;
+pub mod headers;
+pub mod origin;
+pub mod parse;
+pub mod sender_auth;
+pub mod thread;
+
+pub use address::EmailAddress;
+pub use parse::{Bounds, Unreadable, parse};
+
+use body::Body;
+use dsn::Report;
+use headers::Headers;
+
+/// A message as far as the bot has to understand it.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The header fields as they came, unfolded.
+    pub headers: Headers,
+    /// Whom the From: field names.
+    pub author: Author,
+    /// Every address in To, Cc, Delivered-To and X-Original-To; may carry our tokens.
+    pub recipients: Vec<EmailAddress>,
+    /// The decoded subject, on one line.
+    pub subject: String,
+    /// What the writer wrote, apart from what they quoted.
+    pub body: Body,
+    /// The delivery status report inside, when there is one (RFC 3464).
+    pub report: Option<Report>,
+}
+
+/// Whom a mail names as its author. Only exactly one From field with exactly one mailbox
+/// names somebody (RFC 5322 §3.6.2 allows more; nobody honest needs it).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// Exactly this address; a claim, not a proof.
+    One(EmailAddress),
+    /// No From field, or none with an address we could write to.
+    Nobody,
+    /// Several fields, several mailboxes or a group.
+    Several,
+}
+
+impl Author {
+    /// The one address, if it is one.
+    pub fn address(&self) -> Option<&EmailAddress> {
+        match self {
+            Author::One(address) => Some(address),
+            Author::Nobody | Author::Several => None,
+        }
+    }
+}

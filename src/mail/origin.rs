@@ -1,0 +1,208 @@
+//! Who made this mail: a person, or a program that must not be answered (RFC 3834).
+
+use super::{EmailAddress, Mail};
+
+/// RFC 5321 §6.3 speaks of "a large number of Received fields"; more than this is a loop.
+pub const RECEIVED_MAX: usize = 50;
+
+/// Where a mail comes from, with the sign that gave it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nothing says that it is not a person.
+    Person,
+    /// A delivery report (RFC 3464) or anything else with a null return path.
+    Report,
+    /// One of the signs of automatic mail.
+    Automatic(Sign),
+    /// Our own mail, come back.
+    Ourselves,
+}
+
+/// What gave a program away. The name is the reason in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// `Return-Path: <>` (RFC 3834 §2).
+    NullReturnPath,
+    /// `Auto-Submitted` with any value but `no` (RFC 3834 §5).
+    AutoSubmitted,
+    /// `Precedence: bulk`, `junk` or `list`.
+    Precedence,
+    /// Any `List-*` field (RFC 2369, RFC 2919).
+    List,
+    /// A notice that a mail was read (RFC 8098).
+    DispositionNotification,
+    /// A complaint in the form of RFC 5965.
+    FeedbackReport,
+    /// The marks that answering machines set beside the standard.
+    Autoresponder,
+    /// More than [`RECEIVED_MAX`] Received fields.
+    TooManyHops,
+    /// Sent by `mailer-daemon`, `postmaster`, `noreply` or the like.
+    RoleSender,
+    /// Not exactly one author with an address.
+    NoAuthor,
+}
+
+impl Sign {
+    /// The reason, as the journal and `explain` show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Sign::NullReturnPath => "null-return-path",
+            Sign::AutoSubmitted => "auto-submitted",
+            Sign::Precedence => "precedence-bulk",
+            Sign::List => "mailing-list",
+            Sign::DispositionNotification => "read-receipt",
+            Sign::FeedbackReport => "feedback-report",
+            Sign::Autoresponder => "autoresponder",
+            Sign::TooManyHops => "too-many-hops",
+            Sign::RoleSender => "role-sender",
+            Sign::NoAuthor => "no-single-author",
+        }
+    }
+}
+
+/// Permission to answer a mail by itself. Only [`answerable`] makes one, so a letter to a
+/// robot cannot be written.
+#[derive(Clone, Debug)]
+pub struct Answerable(EmailAddress);
+
+impl Answerable {
+    /// The address that may be written to.
+    pub fn address(&self) -> &EmailAddress {
+        &self.0
+    }
+}
+
+/// The permission to answer `mail`, or the origin that forbids it.
+///
+/// # Errors
+/// The [`Origin`] that is not a person.
+pub fn answerable(mail: &Mail, desk: &EmailAddress) -> Result<Answerable, Origin> {
+    match (origin(mail, desk), mail.author.address()) {
+        (Origin::Person, Some(author)) => Ok(Answerable(author.clone())),
+        (Origin::Person, None) => Err(Origin::Automatic(Sign::NoAuthor)),
+        (other, _) => Err(other),
+    }
+}
+
+/// Where `mail` comes from, seen from the desk's own address.
+pub fn origin(mail: &Mail, desk: &EmailAddress) -> Origin {
+    let ours = mail.author.address().is_some_and(|author| author.same_mailbox(desk));
+    if ours || mail.headers.first("x-deletion-desk").is_some() {
+        return Origin::Ourselves;
+    }
+    if mail.report.is_some() {
+        return Origin::Report;
+    }
+    sign(mail).map_or(Origin::Person, Origin::Automatic)
+}
+
+fn sign(mail: &Mail) -> Option<Sign> {
+    let headers = &mail.headers;
+    let value = |name: &str| headers.first(name).unwrap_or_default().to_ascii_lowercase();
+    let content_type = value("content-type");
+    if headers.all("return-path").any(|path| path.trim() == "<>") {
+        return Some(Sign::NullReturnPath);
+    }
+    if content_type.contains("report-type=disposition-notification")
+        || content_type.contains("report-type=\"disposition-notification")
+    {
+        return Some(Sign::DispositionNotification);
+    }
+    if content_type.contains("feedback-report") {
+        return Some(Sign::FeedbackReport);
+    }
+    if headers.all("auto-submitted").any(|value| !is_no(value)) {
+        return Some(Sign::AutoSubmitted);
+    }
+    if headers.names().any(|name| name.starts_with("list-")) {
+        return Some(Sign::List);
+    }
+    if ["bulk", "junk", "list", "auto_reply"].contains(&value("precedence").as_str()) {
+        return Some(Sign::Precedence);
+    }
+    if is_autoresponder(mail) {
+        return Some(Sign::Autoresponder);
+    }
+    if headers.all("received").count() > RECEIVED_MAX {
+        return Some(Sign::TooManyHops);
+    }
+    let author = mail.author.address()?;
+    is_role(author.local_part()).then_some(Sign::RoleSender)
+}
+
+/// `no`, possibly with a comment or parameter behind it (RFC 3834 §5.1).
+fn is_no(value: &str) -> bool {
+    let keyword = value.split([';', ' ', '(']).next().unwrap_or_default();
+    keyword.eq_ignore_ascii_case("no")
+}
+
+fn is_autoresponder(mail: &Mail) -> bool {
+    const NAMES: [&str; 9] = [
+        "x-autoreply", "x-autorespond", "x-autoresponse", "x-auto-response-from", "x-mail-autoreply",
+        "x-fc-machinegenerated", "x-rt-loop-prevention", "x-ms-exchange-inbox-rules-loop", "x-autogenerated",
+    ];
+    let headers = &mail.headers;
+    let vacation = headers.first("delivered-to").is_some_and(|to| to.eq_ignore_ascii_case("autoresponder"));
+    let subject = mail.subject.to_lowercase();
+    let says_so = ["auto:", "auto-reply", "autoreply", "automatic reply", "out of office", "out of the office"]
+        .iter()
+        .any(|begin| subject.starts_with(begin));
+    says_so || vacation || headers.names().any(|name| NAMES.contains(&name))
+}
+
+fn is_role(local_part: &str) -> bool {
+    let letters: String =
+        local_part.to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    ["mailerdaemon", "postmaster", "noreply", "donotreply", "bounce", "bounces"]
+        .contains(&letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::{Bounds, parse};
+
+    #[track_caller]
+    fn check(header: &str, expected: Result<(), Origin>) {
+        let author = if header.contains("From:") { "" } else { "From: jane@example.org\r\n" };
+        let raw = format!("{author}{header}\r\nTo: hello@flexus.team\r\n\r\nplease\r\n");
+        let mail = parse(raw.as_bytes(), &Bounds::default()).unwrap();
+        let desk = EmailAddress::parse("hello@flexus.team").unwrap();
+        assert_eq!(answerable(&mail, &desk).map(|_| ()), expected, "{header}");
+    }
+
+    #[test]
+    fn a_person_may_be_answered() {
+        check("Subject: hi", Ok(()));
+        check("Auto-Submitted: no", Ok(()));
+        check("Auto-Submitted: No (a person)", Ok(()));
+        check("Return-Path: <jane@example.org>", Ok(()));
+        check("Precedence: first-class", Ok(()));
+    }
+
+    #[test]
+    fn a_program_may_not() {
+        let automatic = |sign| Err(Origin::Automatic(sign));
+        check("Return-Path: <>", automatic(Sign::NullReturnPath));
+        check("Auto-Submitted: auto-replied", automatic(Sign::AutoSubmitted));
+        check("Auto-Submitted: auto-generated; owner=x", automatic(Sign::AutoSubmitted));
+        check("Auto-Submitted: not-a-keyword", automatic(Sign::AutoSubmitted));
+        check("List-Id: <a.example.org>", automatic(Sign::List));
+        check("List-Unsubscribe: <mailto:a@example.org>", automatic(Sign::List));
+        check("Precedence: Bulk", automatic(Sign::Precedence));
+        check("X-Autoreply: yes", automatic(Sign::Autoresponder));
+        check("Subject: Automatic reply: your mail", automatic(Sign::Autoresponder));
+        check("From: MAILER-DAEMON@example.org", automatic(Sign::RoleSender));
+        check("From: no-reply@example.org", automatic(Sign::RoleSender));
+        check("From: a@example.org, b@example.org", automatic(Sign::NoAuthor));
+        check("X: y\r\nFrom:", automatic(Sign::NoAuthor));
+        check(&"Received: by mx\r\n".repeat(51), automatic(Sign::TooManyHops));
+        check("From: Hello+tag@flexus.team", Err(Origin::Ourselves));
+        check("X-Deletion-Desk: 1", Err(Origin::Ourselves));
+        check(
+            "Content-Type: multipart/report; report-type=disposition-notification; boundary=x",
+            automatic(Sign::DispositionNotification),
+        );
+    }
+}

@@ -1,0 +1,255 @@
+//! Bytes → [`Mail`]. The only place that knows mail-parser, and where its limits are guarded.
+
+use mail_parser::{Address, Header, HeaderName, HeaderValue, Message, MessageParser, PartType};
+
+use super::body::{self, Body};
+use super::headers::Headers;
+use super::{Author, EmailAddress, Mail, dsn};
+
+/// How much of one message is read. Beyond it, a person looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Octets of the whole message.
+    pub message_bytes_max: usize,
+    /// Octets of the top header block.
+    pub header_bytes_max: usize,
+    /// MIME parts, nested ones included.
+    pub parts_max: usize,
+    /// Levels of nesting.
+    pub depth_max: usize,
+    /// Octets of decoded text that rules get to see.
+    pub text_bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds {
+            message_bytes_max: 25 * 1024 * 1024,
+            header_bytes_max: 100 * 1024,
+            parts_max: 1_000,
+            depth_max: 20,
+            text_bytes_max: 1024 * 1024,
+        }
+    }
+}
+
+/// Why a message was not read. The texts are reasons of the journal: no personal data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Larger than [`Bounds::message_bytes_max`].
+    #[error("message-too-large")]
+    TooLarge,
+    /// Its header block is larger than [`Bounds::header_bytes_max`].
+    #[error("header-too-large")]
+    HeaderTooLarge,
+    /// More parts or levels than [`Bounds`] allow.
+    #[error("too-deeply-nested")]
+    TooNested,
+    /// The parser found nothing that is a message.
+    #[error("not-a-message")]
+    NoMessage,
+}
+
+/// Reads a message as far as a person could.
+///
+/// # Errors
+/// [`Unreadable`] when it is beyond the bounds or no message at all; the sender may choose
+/// the bytes, so this is no failure of ours.
+pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
+    guard(raw, bounds)?;
+    let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
+    if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
+        return Err(Unreadable::TooNested);
+    }
+    let headers = headers(&message, raw);
+    if headers.names().next().is_none() {
+        return Err(Unreadable::NoMessage);
+    }
+    Ok(Mail {
+        author: author(&message, &headers),
+        recipients: recipients(&message, &headers),
+        subject: message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "),
+        body: Body::split(&visible_text(&message, bounds.text_bytes_max)),
+        report: dsn::report(&message),
+        headers,
+    })
+}
+
+/// Bounds that must hold before mail-parser sees the bytes: 0.11 recurses into nested
+/// messages when it drops them and overflows the stack at some 30,000 levels, which aborts
+/// the process and cannot be caught.
+fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
+    if raw.len() > bounds.message_bytes_max {
+        return Err(Unreadable::TooLarge);
+    }
+    let head = raw.get(..bounds.header_bytes_max).unwrap_or(raw);
+    let ends = |pattern: &[u8]| head.windows(pattern.len()).any(|w| w == pattern);
+    let header_ends = ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\r\r");
+    if raw.len() > bounds.header_bytes_max && !header_ends {
+        return Err(Unreadable::HeaderTooLarge);
+    }
+    if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
+        > bounds.depth_max * 5
+        || occurrences(raw, b"content-type:") > bounds.parts_max
+        || occurrences(raw, b"\n--") > bounds.parts_max * 10
+    {
+        return Err(Unreadable::TooNested);
+    }
+    Ok(())
+}
+
+/// How often the lower-case `needle` stands in `haystack`, whatever the case.
+fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
+    haystack.windows(needle.len()).filter(|window| window.eq_ignore_ascii_case(needle)).count()
+}
+
+fn depth(message: &Message<'_>) -> usize {
+    let mut deepest = 0;
+    let mut todo = vec![(message, 0u32, 1usize)];
+    // Every part is visited once; a part that names itself as its child would be visited for
+    // ever, so the walk is bounded by what the guard let through.
+    let mut steps = 0;
+    while let Some((inside, id, level)) = todo.pop() {
+        deepest = deepest.max(level);
+        steps += 1;
+        if steps > 100_000 {
+            return usize::MAX;
+        }
+        match inside.part(id).map(|part| &part.body) {
+            Some(PartType::Multipart(children)) => {
+                todo.extend(children.iter().map(|child| (inside, *child, level + 1)));
+            }
+            Some(PartType::Message(nested)) => todo.push((nested, 0, level + 1)),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+fn headers(message: &Message<'_>, raw: &[u8]) -> Headers {
+    Headers::new(message.headers().iter().map(|header| {
+        (header.name.as_str().to_owned(), raw_value(header, raw))
+    }))
+}
+
+fn raw_value(header: &Header<'_>, raw: &[u8]) -> String {
+    let range = header.offset_start as usize..header.offset_end as usize;
+    String::from_utf8_lossy(raw.get(range).unwrap_or_default()).into_owned()
+}
+
+fn author(message: &Message<'_>, headers: &Headers) -> Author {
+    // mail-parser's `from()` is the last of several fields; the first proves nothing either.
+    let mut fields = message.header_values(HeaderName::From);
+    let (Some(field), None) = (fields.next(), fields.next()) else {
+        let any = headers.first("from").is_some();
+        return if any { Author::Several } else { Author::Nobody };
+    };
+    let HeaderValue::Address(Address::List(list)) = field else {
+        return if matches!(field, HeaderValue::Address(_)) { Author::Several } else { Author::Nobody };
+    };
+    let [mailbox] = list.as_slice() else { return Author::Several };
+    let written = headers.first("from").unwrap_or_default();
+    // "Mailsploit": an address that only appears after RFC 2047 decoding is not what the
+    // servers on the way checked.
+    let stands_there = |text: &&str| written.contains(*text);
+    match mailbox.address().filter(stands_there).map(EmailAddress::parse) {
+        Some(Ok(address)) => Author::One(address),
+        _ => Author::Nobody,
+    }
+}
+
+fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {
+    let listed = message.all_to().chain(message.all_cc()).flat_map(|field| field.iter());
+    let named = listed.filter_map(|mailbox| mailbox.address()).map(str::to_owned);
+    let delivered = ["delivered-to", "x-original-to", "envelope-to"];
+    let noted = delivered.iter().flat_map(|name| headers.all(name)).map(|value| {
+        value.trim_matches(|c| c == '<' || c == '>').to_owned()
+    });
+    named.chain(noted).take(100).filter_map(|text| EmailAddress::parse(&text).ok()).collect()
+}
+
+/// The text that a reader would see: the plain part when there is one with something in it,
+/// otherwise the HTML part as text, with what it quotes marked as quoted.
+fn visible_text(message: &Message<'_>, bytes_max: usize) -> String {
+    let plain: Vec<&str> = message
+        .text_bodies()
+        .filter_map(|part| match &part.body {
+            PartType::Text(text) => Some(text.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let mut text = plain.join("\n");
+    if text.trim().is_empty() {
+        text = message
+            .html_bodies()
+            .filter_map(|part| match &part.body {
+                PartType::Html(html) => Some(body::text_of_html(cut(html, bytes_max))),
+                _ => None,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+    }
+    cut(&text, bytes_max).to_owned()
+}
+
+/// At most the first `bytes_max` octets, cut between characters.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    end.and_then(|end| text.get(..end)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_author(header: &str, expected: Option<&str>) {
+        let raw = format!("{header}\r\nSubject: x\r\n\r\nhello\r\n");
+        let mail = parse(raw.as_bytes(), &Bounds::default()).unwrap();
+        assert_eq!(mail.author.address().map(EmailAddress::as_str), expected, "{header:?}");
+    }
+
+    #[test]
+    fn only_one_plain_mailbox_names_an_author() {
+        check_author("From: Jane <jane@example.org>", Some("jane@example.org"));
+        check_author("From: jane@example.org", Some("jane@example.org"));
+        check_author("From: =?utf-8?q?J=C3=A4ne?= <jane@example.org>", Some("jane@example.org"));
+        check_author("From: \"Doe, Jane\"\r\n <jane@example.org>", Some("jane@example.org"));
+        for forged in [
+            "X: y",
+            "From: jane@example.org, bob@example.org",
+            "From: jane@example.org\r\nFrom: bob@example.org",
+            "From: friends: jane@example.org;",
+            "From: undisclosed-recipients:;",
+            "From: jane",
+            "From: =?utf-8?q?jane=40example.org?=",
+            "From: <=?utf-8?q?jane?=@example.org>",
+            "From: =?utf-8?b?amFuZUBleGFtcGxlLm9yZwA=?=@example.net",
+        ] {
+            check_author(forged, None);
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_bounds_is_refused_before_the_parser_sees_it() {
+        let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(40_000);
+        assert_eq!(parse(nested.as_bytes(), &Bounds::default()).unwrap_err(), Unreadable::TooNested);
+        let header = format!("X: {}\r\n\r\nx", "y".repeat(200_000));
+        assert_eq!(
+            parse(header.as_bytes(), &Bounds::default()).unwrap_err(),
+            Unreadable::HeaderTooLarge
+        );
+        let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
+        assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
+        assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);
+    }
+
+    #[test]
+    fn html_alone_is_read_by_its_visible_text() {
+        let raw = b"From: j@example.org\r\nContent-Type: text/html\r\n\r\n\
+            <p>Please <b>delete</b> my data.</p><blockquote>quoted</blockquote>";
+        let mail = parse(raw, &Bounds::default()).unwrap();
+        assert_eq!(mail.body.own.trim(), "Please delete my data.");
+        assert_eq!(mail.body.quoted.trim(), "> quoted");
+    }
+}
