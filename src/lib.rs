@@ -2,4 +2,7 @@
 pub mod case;
 pub mod classify;
 pub mod clock;
+pub mod compose;
+pub mod config;
 pub mod mail;
+pub mod schedule;

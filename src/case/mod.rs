@@ -33,8 +33,11 @@ pub struct Policy {
     pub zone: Tz,
     /// Days from its release for which a verification letter can be used.
     pub verification_days: u32,
-    /// Days that somebody sent to another business has to say that this was wrong.
-    pub redirect_days: u32,
     /// Letters per address and day.
     pub limits: Limits,
+}
+
+impl Policy {
+    /// Days that somebody sent to another business has to say that this was wrong.
+    pub const REDIRECT_DAYS: u32 = 7;
 }

@@ -54,7 +54,11 @@ pub struct Evidence {
 
 impl Evidence {
     pub(super) fn of_form(rule: &FormRule, subject: &str) -> Evidence {
-        Evidence { rule: format!("forms/{}", rule.name), weight: ACTS_FROM, saw: subject.to_owned() }
+        Evidence {
+            rule: format!("forms/{}", rule.name),
+            weight: ACTS_FROM,
+            saw: subject.to_owned(),
+        }
     }
 }
 
@@ -127,7 +131,9 @@ impl RuleSet {
     /// # Errors
     /// The first [`RuleProblem`]: no TOML, unknown key, a pattern that does not compile, a
     /// rule that fails its own examples.
-    pub fn load<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<RuleSet, RuleProblem> {
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<RuleSet, RuleProblem> {
         let mut set = RuleSet::default();
         for (path, text) in files {
             let problem = |rule: &str, reason: String| RuleProblem {
@@ -158,7 +164,11 @@ impl RuleSet {
 
     /// How many rules there are.
     pub fn len(&self) -> usize {
-        self.files.iter().map(|file| file.rules.len()).sum::<usize>() + self.forms.len()
+        self.files
+            .iter()
+            .map(|file| file.rules.len())
+            .sum::<usize>()
+            + self.forms.len()
     }
 
     /// Whether there are none.
@@ -171,7 +181,10 @@ impl RuleSet {
     pub fn judge(&self, kind: Kind, mail: &Mail, evidence: &mut Vec<Evidence>) -> Strength {
         let (subject, own) = (bare_subject(&mail.subject), normalize(&mail.body.own));
         let files = self.files.iter().filter(|file| file.kind == kind);
-        files.map(|file| file.judge(&subject, &own, evidence)).max().unwrap_or(Strength::Nothing)
+        files
+            .map(|file| file.judge(&subject, &own, evidence))
+            .max()
+            .unwrap_or(Strength::Nothing)
     }
 }
 
@@ -183,10 +196,14 @@ impl RuleFile {
         let folder = path.split('/').next().unwrap_or_default();
         let named = format!("{folder}/{}.toml", file.language);
         if named != path {
-            return Err(whole(format!("language = \"{}\" belongs into {named}", file.language)));
+            return Err(whole(format!(
+                "language = \"{}\" belongs into {named}",
+                file.language
+            )));
         }
         for rule in &mut file.rules {
-            rule.compile().map_err(|reason| (rule.name.clone(), reason))?;
+            rule.compile()
+                .map_err(|reason| (rule.name.clone(), reason))?;
         }
         file.try_whole_texts().map_err(whole)?;
         Ok(file)
@@ -213,7 +230,15 @@ impl RuleFile {
 
     fn try_whole_texts(&self) -> Result<(), String> {
         let expected = [
-            (&self.acts_on, "acts_on", if self.acts { Strength::Acts } else { Strength::Suggests }),
+            (
+                &self.acts_on,
+                "acts_on",
+                if self.acts {
+                    Strength::Acts
+                } else {
+                    Strength::Suggests
+                },
+            ),
             (&self.suggests_on, "suggests_on", Strength::Suggests),
             (&self.leaves_alone, "leaves_alone", Strength::Nothing),
         ];
@@ -223,11 +248,17 @@ impl RuleFile {
                 let mut evidence = Vec::new();
                 let found = self.judge(&bare_subject(subject), &normalize(own), &mut evidence);
                 if found != strength {
-                    let fired: Vec<String> =
-                        evidence.iter().map(|e| format!("{} ({:+})", e.rule, e.weight)).collect();
+                    let fired: Vec<String> = evidence
+                        .iter()
+                        .map(|e| format!("{} ({:+})", e.rule, e.weight))
+                        .collect();
                     return Err(format!(
                         "{key} lists {text:?}, but the sum gives {found:?}; fired: {}",
-                        if fired.is_empty() { "nothing".to_owned() } else { fired.join(", ") }
+                        if fired.is_empty() {
+                            "nothing".to_owned()
+                        } else {
+                            fired.join(", ")
+                        }
                     ));
                 }
             }
@@ -239,29 +270,52 @@ impl RuleFile {
 impl Rule {
     fn compile(&mut self) -> Result<(), String> {
         for pattern in &self.any {
-            let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
-            self.patterns.push(compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))?);
+            let compiled = RegexBuilder::new(pattern)
+                .size_limit(PATTERN_BYTES_MAX)
+                .build();
+            self.patterns
+                .push(compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))?);
         }
         if self.patterns.is_empty() || self.examples.is_empty() {
-            return Err("needs at least one pattern in `any` and one text in `examples`".to_owned());
+            return Err(
+                "needs at least one pattern in `any` and one text in `examples`".to_owned(),
+            );
         }
-        if let Some(text) = self.examples.iter().find(|text| self.sees_text(text).is_none()) {
+        if let Some(text) = self
+            .examples
+            .iter()
+            .find(|text| self.sees_text(text).is_none())
+        {
             return Err(format!("does not match its own example {text:?}"));
         }
-        if let Some(text) = self.counter_examples.iter().find(|text| self.sees_text(text).is_some()) {
+        if let Some(text) = self
+            .counter_examples
+            .iter()
+            .find(|text| self.sees_text(text).is_some())
+        {
             return Err(format!("matches its counter-example {text:?}"));
         }
         Ok(())
     }
 
     fn sees_text<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let folded = if self.place == Place::Subject { bare_subject(text) } else { normalize(text) };
-        self.patterns.iter().any(|pattern| pattern.is_match(&folded)).then_some(text)
+        let folded = if self.place == Place::Subject {
+            bare_subject(text)
+        } else {
+            normalize(text)
+        };
+        self.patterns
+            .iter()
+            .any(|pattern| pattern.is_match(&folded))
+            .then_some(text)
     }
 
     fn sees<'t>(&self, subject: &'t str, own: &'t str) -> Option<&'t str> {
         let find = |text: &'t str| {
-            self.patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
+            self.patterns
+                .iter()
+                .find_map(|pattern| pattern.find(text))
+                .map(|found| found.as_str())
         };
         match self.place {
             Place::Subject => find(subject),
@@ -283,29 +337,60 @@ mod tests {
 
     #[test]
     fn a_wrong_rule_is_named_with_file_and_reason() {
-        let rule = |rest: &str| format!("{HEAD}[[rule]]\nname = \"r\"\nin = \"subject\"\nweight = 5\n{rest}");
+        let rule = |rest: &str| {
+            format!("{HEAD}[[rule]]\nname = \"r\"\nin = \"subject\"\nweight = 5\n{rest}")
+        };
         let path = "deletion-request/en.toml";
         let said = problem(path, &rule("any = ['(']\nexamples = ['x']"));
-        assert!(said.starts_with("rules/deletion-request/en.toml, rule \"r\": \"(\" is no pattern"), "{said}");
+        assert!(
+            said.starts_with("rules/deletion-request/en.toml, rule \"r\": \"(\" is no pattern"),
+            "{said}"
+        );
         let said = problem(path, &rule("any = ['a']\nexamples = ['x']"));
-        assert!(said.ends_with("does not match its own example \"x\""), "{said}");
-        let said = problem(path, &rule("any = ['a']\nexamples = ['a']\ncounter_examples = ['Re: a']"));
-        assert!(said.ends_with("matches its counter-example \"Re: a\""), "{said}");
+        assert!(
+            said.ends_with("does not match its own example \"x\""),
+            "{said}"
+        );
+        let said = problem(
+            path,
+            &rule("any = ['a']\nexamples = ['a']\ncounter_examples = ['Re: a']"),
+        );
+        assert!(
+            said.ends_with("matches its counter-example \"Re: a\""),
+            "{said}"
+        );
         let said = problem(path, &rule("any = ['a']\nexamples = ['a']\nwieght = 3"));
         assert!(said.contains("unknown field `wieght`"), "{said}");
-        let said = problem("deletion-request/de.toml", &rule("any = ['a']\nexamples = ['a']"));
-        assert!(said.contains("belongs into deletion-request/en.toml"), "{said}");
-        let wrong_sum = format!("leaves_alone = ['a']\n{}", rule("any = ['a']\nexamples = ['a']"));
-        assert!(problem(path, &wrong_sum).contains("but the sum gives Acts; fired: deletion-request/en/r (+5)"));
+        let said = problem(
+            "deletion-request/de.toml",
+            &rule("any = ['a']\nexamples = ['a']"),
+        );
+        assert!(
+            said.contains("belongs into deletion-request/en.toml"),
+            "{said}"
+        );
+        let wrong_sum = format!(
+            "leaves_alone = ['a']\n{}",
+            rule("any = ['a']\nexamples = ['a']")
+        );
+        assert!(
+            problem(path, &wrong_sum)
+                .contains("but the sum gives Acts; fired: deletion-request/en/r (+5)")
+        );
     }
 
     #[test]
     fn patterns_cannot_be_made_slow_by_a_text() {
-        let text = format!("{HEAD}[[rule]]\nname = \"r\"\nin = \"own-words\"\nweight = 5\nany = ['(a+)+$']\nexamples = ['aa']");
+        let text = format!(
+            "{HEAD}[[rule]]\nname = \"r\"\nin = \"own-words\"\nweight = 5\nany = ['(a+)+$']\nexamples = ['aa']"
+        );
         let set = RuleSet::load([("deletion-request/en.toml", text.as_str())]).unwrap();
         let raw = format!("From: j@example.org\r\n\r\n{}!", "a".repeat(100_000));
         let mail = crate::mail::parse(raw.as_bytes(), &crate::mail::Bounds::default()).unwrap();
         // With a backtracking engine this would not end.
-        assert_eq!(set.judge(Kind::DeletionRequest, &mail, &mut Vec::new()), Strength::Nothing);
+        assert_eq!(
+            set.judge(Kind::DeletionRequest, &mail, &mut Vec::new()),
+            Strength::Nothing
+        );
     }
 }

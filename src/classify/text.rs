@@ -51,9 +51,13 @@ pub fn bare_subject(subject: &str) -> String {
 /// Every mail address that stands in a text.
 pub fn addresses(text: &str) -> Vec<EmailAddress> {
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+").expect("a fixed pattern compiles")
+        Regex::new(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+            .expect("a fixed pattern compiles")
     });
-    ADDRESS.find_iter(text).filter_map(|found| EmailAddress::parse(found.as_str()).ok()).collect()
+    ADDRESS
+        .find_iter(text)
+        .filter_map(|found| EmailAddress::parse(found.as_str()).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -62,8 +66,14 @@ mod tests {
 
     #[test]
     fn spellings_are_folded() {
-        assert_eq!(normalize(" Please\u{a0}don\u{2019}t\r\n  DELETE\u{200b} it "), "please don't delete it");
-        assert_eq!(bare_subject("RE: Fwd: [EXT] [ticket #3] Re[2]: Data  Deletion Request"), "data deletion request");
+        assert_eq!(
+            normalize(" Please\u{a0}don\u{2019}t\r\n  DELETE\u{200b} it "),
+            "please don't delete it"
+        );
+        assert_eq!(
+            bare_subject("RE: Fwd: [EXT] [ticket #3] Re[2]: Data  Deletion Request"),
+            "data deletion request"
+        );
         assert_eq!(bare_subject("[only a tag]"), "");
     }
 

@@ -19,16 +19,22 @@ pub struct Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<body: {} own, {} quoted octets>", self.own.len(), self.quoted.len())
+        write!(
+            f,
+            "<body: {} own, {} quoted octets>",
+            self.own.len(),
+            self.quoted.len()
+        )
     }
 }
 
 /// `On Mon, 5 Jan 2026, Flexus wrote:`, also broken over two lines.
-static ATTRIBUTION: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?i)^\s*on\b.{6,300}\bwrote:\s*$"));
+static ATTRIBUTION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)^\s*on\b.{6,300}\bwrote:\s*$"));
 /// The separators of Outlook, Gmail and Apple Mail. Everything under one is not the writer's.
 static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"(?i)^\s*(?:-{2,}\s*(?:original|forwarded) message\s*-{2,}|begin forwarded message:|_{16,})\s*$")
+    regex(
+        r"(?i)^\s*(?:-{2,}\s*(?:original|forwarded) message\s*-{2,}|begin forwarded message:|_{16,})\s*$",
+    )
 });
 static FORWARD: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)forwarded message"));
 /// The first line of Outlook's header block in place of a separator.
@@ -50,7 +56,8 @@ impl Body {
         while let Some(line) = lines.get(index) {
             if let Some(forwards) = ends_own_words(&lines, index) {
                 body.forwards = forwards;
-                body.quoted.push_str(&lines.get(index..).unwrap_or_default().join("\n"));
+                body.quoted
+                    .push_str(&lines.get(index..).unwrap_or_default().join("\n"));
                 break;
             }
             let skipped = attribution_lines(&lines, index);
@@ -79,7 +86,10 @@ fn ends_own_words(lines: &[&str], index: usize) -> Option<bool> {
     }
     let block = lines.get(index..).unwrap_or_default().iter().take(6);
     let header_lines = block.filter(|line| HEADER_LINE.is_match(line)).count();
-    let begins = line.trim_start().trim_start_matches('*').to_ascii_lowercase();
+    let begins = line
+        .trim_start()
+        .trim_start_matches('*')
+        .to_ascii_lowercase();
     if begins.starts_with("from:") && header_lines >= 3 {
         return Some(false);
     }
@@ -92,7 +102,9 @@ fn ends_own_words(lines: &[&str], index: usize) -> Option<bool> {
 
 /// How many lines from here on are an attribution: 0, 1 or 2.
 fn attribution_lines(lines: &[&str], index: usize) -> usize {
-    let Some(line) = lines.get(index) else { return 0 };
+    let Some(line) = lines.get(index) else {
+        return 0;
+    };
     if ATTRIBUTION.is_match(line) {
         return 1;
     }
@@ -108,10 +120,15 @@ fn attribution_lines(lines: &[&str], index: usize) -> usize {
 fn without_signature(own: &str) -> String {
     let signs = |line: &str| {
         let folded = line.trim().to_ascii_lowercase();
-        line == "-- " || folded == "--" || folded.starts_with("sent from my ")
+        line == "-- "
+            || folded == "--"
+            || folded.starts_with("sent from my ")
             || folded.starts_with("get outlook for ")
     };
-    own.lines().take_while(|line| !signs(line)).map(|line| format!("{line}\n")).collect()
+    own.lines()
+        .take_while(|line| !signs(line))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// The visible text of an HTML part, with the lines of `<blockquote>` marked by `>`.
@@ -119,13 +136,21 @@ fn without_signature(own: &str) -> String {
 /// mail-parser's own conversion is linear even on deep nesting, where others hang; it does
 /// not know quotations, so they are cut apart before.
 pub fn text_of_html(html: &str) -> String {
-    static QUOTE: LazyLock<Regex> =
-        LazyLock::new(|| regex(r#"(?is)<blockquote\b[^>]*>|<div\b[^>]*(?:gmail_quote|divRplyFwdMsg|appendonsend|yahoo_quoted)[^>]*>"#));
+    static QUOTE: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r#"(?is)<blockquote\b[^>]*>|<div\b[^>]*(?:gmail_quote|divRplyFwdMsg|appendonsend|yahoo_quoted)[^>]*>"#,
+        )
+    });
     static CLOSE: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)</blockquote\s*>"));
-    let Some(quote) = QUOTE.find(html) else { return html_to_text(html) };
+    let Some(quote) = QUOTE.find(html) else {
+        return html_to_text(html);
+    };
     let before = html.get(..quote.start()).unwrap_or_default();
     let rest = html.get(quote.end()..).unwrap_or_default();
-    let is_blockquote = quote.as_str().to_ascii_lowercase().starts_with("<blockquote");
+    let is_blockquote = quote
+        .as_str()
+        .to_ascii_lowercase()
+        .starts_with("<blockquote");
     // The last closing tag: what stands behind it was written below the quotation. A reply
     // header of Gmail or Outlook has no end that could be trusted.
     let close = CLOSE.find_iter(rest).last().filter(|_| is_blockquote);
@@ -150,21 +175,43 @@ mod tests {
 
     #[test]
     fn own_words_are_told_from_quoted_ones() {
-        check("Yes\n\nOn Mon, 5 Jan 2026 at 10:00, Flexus <hello@flexus.team> wrote:\n> Answer YES\n", "Yes");
-        check("Yes\nOn Mon, 5 Jan 2026 at 10:00, Flexus\n<hello@flexus.team> wrote:\n> Answer YES\n", "Yes");
-        check("> Answer with YES\n\nNo, that was not me\n", "No, that was not me");
+        check(
+            "Yes\n\nOn Mon, 5 Jan 2026 at 10:00, Flexus <hello@flexus.team> wrote:\n> Answer YES\n",
+            "Yes",
+        );
+        check(
+            "Yes\nOn Mon, 5 Jan 2026 at 10:00, Flexus\n<hello@flexus.team> wrote:\n> Answer YES\n",
+            "Yes",
+        );
+        check(
+            "> Answer with YES\n\nNo, that was not me\n",
+            "No, that was not me",
+        );
         check("YES\n\nSent from my iPhone\n\n> Answer NO\n", "YES");
         check("ok\n-- \nJane Doe\nYes Ltd.\n", "ok");
-        check("Hm.\n\n-----Original Message-----\nFrom: Flexus\nanswer YES\n", "Hm.");
-        check("Hm.\n\nFrom: Flexus <h@flexus.team>\nSent: Monday\nTo: Jane\nSubject: x\n\nYES\n", "Hm.");
-        check("Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n", "Hm.");
-        check("From: my heart, please delete it\n", "From: my heart, please delete it");
+        check(
+            "Hm.\n\n-----Original Message-----\nFrom: Flexus\nanswer YES\n",
+            "Hm.",
+        );
+        check(
+            "Hm.\n\nFrom: Flexus <h@flexus.team>\nSent: Monday\nTo: Jane\nSubject: x\n\nYES\n",
+            "Hm.",
+        );
+        check(
+            "Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n",
+            "Hm.",
+        );
+        check(
+            "From: my heart, please delete it\n",
+            "From: my heart, please delete it",
+        );
         check("a\r\nb\rc", "a\nb\nc");
     }
 
     #[test]
     fn a_forwarded_message_is_told_from_an_answered_one() {
-        let body = Body::split("see below\n---------- Forwarded message ---------\nFrom: x\n\ndelete me");
+        let body =
+            Body::split("see below\n---------- Forwarded message ---------\nFrom: x\n\ndelete me");
         assert!(body.forwards);
         assert_eq!(body.own.trim(), "see below");
         assert!(!Body::split("x\n-----Original Message-----\ny").forwards);
@@ -175,6 +222,9 @@ mod tests {
         let html = "<div>Yes</div><div class=\"gmail_quote\">On Monday Flexus wrote:<br>\
             <blockquote>press NO</blockquote></div>";
         check(&text_of_html(html), "Yes");
-        check(&text_of_html("<blockquote type=cite>answer YES</blockquote><p>Never!</p>"), "Never!");
+        check(
+            &text_of_html("<blockquote type=cite>answer YES</blockquote><p>Never!</p>"),
+            "Never!",
+        );
     }
 }

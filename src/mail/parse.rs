@@ -57,7 +57,9 @@ pub enum Unreadable {
 /// the bytes, so this is no failure of ours.
 pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     guard(raw, bounds)?;
-    let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
+    let message = MessageParser::default()
+        .parse(raw)
+        .ok_or(Unreadable::NoMessage)?;
     if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
         return Err(Unreadable::TooNested);
     }
@@ -68,7 +70,12 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     Ok(Mail {
         author: author(&message, &headers),
         recipients: recipients(&message, &headers),
-        subject: message.subject().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "),
+        subject: message
+            .subject()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" "),
         body: Body::split(&visible_text(&message, bounds.text_bytes_max)),
         report: dsn::report(&message),
         headers,
@@ -100,7 +107,10 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
 
 /// How often the lower-case `needle` stands in `haystack`, whatever the case.
 fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
-    haystack.windows(needle.len()).filter(|window| window.eq_ignore_ascii_case(needle)).count()
+    haystack
+        .windows(needle.len())
+        .filter(|window| window.eq_ignore_ascii_case(needle))
+        .count()
 }
 
 fn depth(message: &Message<'_>) -> usize {
@@ -127,9 +137,12 @@ fn depth(message: &Message<'_>) -> usize {
 }
 
 fn headers(message: &Message<'_>, raw: &[u8]) -> Headers {
-    Headers::new(message.headers().iter().map(|header| {
-        (header.name.as_str().to_owned(), raw_value(header, raw))
-    }))
+    Headers::new(
+        message
+            .headers()
+            .iter()
+            .map(|header| (header.name.as_str().to_owned(), raw_value(header, raw))),
+    )
 }
 
 fn raw_value(header: &Header<'_>, raw: &[u8]) -> String {
@@ -145,27 +158,47 @@ fn author(message: &Message<'_>, headers: &Headers) -> Author {
         return if any { Author::Several } else { Author::Nobody };
     };
     let HeaderValue::Address(Address::List(list)) = field else {
-        return if matches!(field, HeaderValue::Address(_)) { Author::Several } else { Author::Nobody };
+        return if matches!(field, HeaderValue::Address(_)) {
+            Author::Several
+        } else {
+            Author::Nobody
+        };
     };
-    let [mailbox] = list.as_slice() else { return Author::Several };
+    let [mailbox] = list.as_slice() else {
+        return Author::Several;
+    };
     let written = headers.first("from").unwrap_or_default();
     // "Mailsploit": an address that only appears after RFC 2047 decoding is not what the
     // servers on the way checked.
     let stands_there = |text: &&str| written.contains(*text);
-    match mailbox.address().filter(stands_there).map(EmailAddress::parse) {
+    match mailbox
+        .address()
+        .filter(stands_there)
+        .map(EmailAddress::parse)
+    {
         Some(Ok(address)) => Author::One(address),
         _ => Author::Nobody,
     }
 }
 
 fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {
-    let listed = message.all_to().chain(message.all_cc()).flat_map(|field| field.iter());
-    let named = listed.filter_map(|mailbox| mailbox.address()).map(str::to_owned);
+    let listed = message
+        .all_to()
+        .chain(message.all_cc())
+        .flat_map(|field| field.iter());
+    let named = listed
+        .filter_map(|mailbox| mailbox.address())
+        .map(str::to_owned);
     let delivered = ["delivered-to", "x-original-to", "envelope-to"];
-    let noted = delivered.iter().flat_map(|name| headers.all(name)).map(|value| {
-        value.trim_matches(|c| c == '<' || c == '>').to_owned()
-    });
-    named.chain(noted).take(100).filter_map(|text| EmailAddress::parse(&text).ok()).collect()
+    let noted = delivered
+        .iter()
+        .flat_map(|name| headers.all(name))
+        .map(|value| value.trim_matches(|c| c == '<' || c == '>').to_owned());
+    named
+        .chain(noted)
+        .take(100)
+        .filter_map(|text| EmailAddress::parse(&text).ok())
+        .collect()
 }
 
 /// The text that a reader would see: the plain part when there is one with something in it,
@@ -194,7 +227,9 @@ fn visible_text(message: &Message<'_>, bytes_max: usize) -> String {
 
 /// At most the first `bytes_max` octets, cut between characters.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    let end = (0..=bytes_max.min(text.len()))
+        .rev()
+        .find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
@@ -206,15 +241,25 @@ mod tests {
     fn check_author(header: &str, expected: Option<&str>) {
         let raw = format!("{header}\r\nSubject: x\r\n\r\nhello\r\n");
         let mail = parse(raw.as_bytes(), &Bounds::default()).unwrap();
-        assert_eq!(mail.author.address().map(EmailAddress::as_str), expected, "{header:?}");
+        assert_eq!(
+            mail.author.address().map(EmailAddress::as_str),
+            expected,
+            "{header:?}"
+        );
     }
 
     #[test]
     fn only_one_plain_mailbox_names_an_author() {
         check_author("From: Jane <jane@example.org>", Some("jane@example.org"));
         check_author("From: jane@example.org", Some("jane@example.org"));
-        check_author("From: =?utf-8?q?J=C3=A4ne?= <jane@example.org>", Some("jane@example.org"));
-        check_author("From: \"Doe, Jane\"\r\n <jane@example.org>", Some("jane@example.org"));
+        check_author(
+            "From: =?utf-8?q?J=C3=A4ne?= <jane@example.org>",
+            Some("jane@example.org"),
+        );
+        check_author(
+            "From: \"Doe, Jane\"\r\n <jane@example.org>",
+            Some("jane@example.org"),
+        );
         for forged in [
             "X: y",
             "From: jane@example.org, bob@example.org",
@@ -233,15 +278,27 @@ mod tests {
     #[test]
     fn what_is_beyond_the_bounds_is_refused_before_the_parser_sees_it() {
         let nested = "Content-Type: message/rfc822\r\n\r\n".repeat(40_000);
-        assert_eq!(parse(nested.as_bytes(), &Bounds::default()).unwrap_err(), Unreadable::TooNested);
+        assert_eq!(
+            parse(nested.as_bytes(), &Bounds::default()).unwrap_err(),
+            Unreadable::TooNested
+        );
         let header = format!("X: {}\r\n\r\nx", "y".repeat(200_000));
         assert_eq!(
             parse(header.as_bytes(), &Bounds::default()).unwrap_err(),
             Unreadable::HeaderTooLarge
         );
-        let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
-        assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
-        assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);
+        let bounds = Bounds {
+            message_bytes_max: 10,
+            ..Bounds::default()
+        };
+        assert_eq!(
+            parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(),
+            Unreadable::TooLarge
+        );
+        assert_eq!(
+            parse(b"", &Bounds::default()).unwrap_err(),
+            Unreadable::NoMessage
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! (RFC 8601) of the authserv-id that the operator named. It may lower trust or be one of
 //! several facts that are needed; alone it never authorises anything.
 
-use super::headers::Headers;
 use super::EmailAddress;
+use super::headers::Headers;
 
 /// How far the sending domain was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +28,12 @@ impl SenderAuth {
     pub fn aligned_pass_for(&self, author: &EmailAddress) -> bool {
         match self {
             SenderAuth::Unknown => false,
-            SenderAuth::Read { dmarc, dmarc_domain, .. } => {
-                dmarc.as_deref() == Some("pass")
-                    && dmarc_domain.as_deref() == Some(author.domain())
+            SenderAuth::Read {
+                dmarc,
+                dmarc_domain,
+                ..
+            } => {
+                dmarc.as_deref() == Some("pass") && dmarc_domain.as_deref() == Some(author.domain())
             }
         }
     }
@@ -39,9 +42,15 @@ impl SenderAuth {
     pub fn summary(&self) -> String {
         match self {
             SenderAuth::Unknown => "unknown".to_owned(),
-            SenderAuth::Read { spf, dkim, dmarc, .. } => {
+            SenderAuth::Read {
+                spf, dkim, dmarc, ..
+            } => {
                 let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
-                let dkim = if dkim.is_empty() { "none".into() } else { dkim.join(",") };
+                let dkim = if dkim.is_empty() {
+                    "none".into()
+                } else {
+                    dkim.join(",")
+                };
                 format!("spf={} dkim={dkim} dmarc={}", word(spf), word(dmarc))
             }
         }
@@ -50,7 +59,9 @@ impl SenderAuth {
 
 /// Reads the topmost field whose authserv-id is `authserv_id`; nothing else counts.
 pub fn sender_auth(headers: &Headers, authserv_id: Option<&str>) -> SenderAuth {
-    let Some(trusted) = authserv_id else { return SenderAuth::Unknown };
+    let Some(trusted) = authserv_id else {
+        return SenderAuth::Unknown;
+    };
     headers
         .all("authentication-results")
         .find_map(|value| {
@@ -120,7 +131,12 @@ fn verdicts(groups: &[Vec<String>]) -> Option<SenderAuth> {
             _ => {}
         }
     }
-    Some(SenderAuth::Read { spf, dkim, dmarc, dmarc_domain })
+    Some(SenderAuth::Read {
+        spf,
+        dkim,
+        dmarc,
+        dmarc_domain,
+    })
 }
 
 fn property(group: &[String], name: &str) -> Option<String> {
@@ -137,18 +153,38 @@ mod tests {
     #[track_caller]
     fn check(fields: &[&str], passes: bool) {
         let headers = Headers::new(
-            fields.iter().map(|value| ("Authentication-Results".to_owned(), (*value).to_owned())),
+            fields
+                .iter()
+                .map(|value| ("Authentication-Results".to_owned(), (*value).to_owned())),
         );
         let author = EmailAddress::parse("jane@example.org").unwrap();
         let auth = sender_auth(&headers, Some("mx.flexus.team"));
-        assert_eq!(auth.aligned_pass_for(&author), passes, "{fields:?} gave {auth:?}");
+        assert_eq!(
+            auth.aligned_pass_for(&author),
+            passes,
+            "{fields:?} gave {auth:?}"
+        );
     }
 
     #[test]
     fn an_aligned_pass_of_our_own_border_counts() {
-        check(&["mx.flexus.team; spf=pass smtp.mailfrom=example.org; dmarc=pass (p=none) header.from=example.org"], true);
-        check(&["MX.flexus.team 1; dmarc=PASS header.from=Example.ORG"], true);
-        check(&["other.example; dmarc=fail", "mx.flexus.team; dmarc=pass header.from=example.org"], true);
+        check(
+            &[
+                "mx.flexus.team; spf=pass smtp.mailfrom=example.org; dmarc=pass (p=none) header.from=example.org",
+            ],
+            true,
+        );
+        check(
+            &["MX.flexus.team 1; dmarc=PASS header.from=Example.ORG"],
+            true,
+        );
+        check(
+            &[
+                "other.example; dmarc=fail",
+                "mx.flexus.team; dmarc=pass header.from=example.org",
+            ],
+            true,
+        );
     }
 
     #[test]
@@ -156,15 +192,44 @@ mod tests {
         check(&[], false);
         check(&["mx.flexus.team; none"], false);
         check(&["mx.flexus.team; dkim=pass header.d=example.org"], false);
-        check(&["mx.flexus.team; dmarc=pass header.from=example.net"], false);
-        check(&["mx.flexus.team; dmarc=fail header.from=example.org", "mx.flexus.team; dmarc=pass header.from=example.org"], false);
+        check(
+            &["mx.flexus.team; dmarc=pass header.from=example.net"],
+            false,
+        );
+        check(
+            &[
+                "mx.flexus.team; dmarc=fail header.from=example.org",
+                "mx.flexus.team; dmarc=pass header.from=example.org",
+            ],
+            false,
+        );
         check(&["evil.example; dmarc=pass header.from=example.org"], false);
-        check(&["evil.example (mx.flexus.team; dmarc=pass header.from=example.org)"], false);
-        check(&["mx.flexus.team; spf=pass smtp.mailfrom=\"x; dmarc=pass header.from=example.org\""], false);
-        check(&["mx.flexus.team; spf=pass (\\) ; dmarc=pass header.from=example.org"], false);
-        check(&["mx.flexus.team; dmarc=fail header.from=example.org; dmarc=pass header.from=example.org"], false);
-        check(&["mx.flexus.team.evil.example; dmarc=pass header.from=example.org"], false);
-        check(&["mx.flexus.team; xdmarc=pass header.from=example.org"], false);
+        check(
+            &["evil.example (mx.flexus.team; dmarc=pass header.from=example.org)"],
+            false,
+        );
+        check(
+            &["mx.flexus.team; spf=pass smtp.mailfrom=\"x; dmarc=pass header.from=example.org\""],
+            false,
+        );
+        check(
+            &["mx.flexus.team; spf=pass (\\) ; dmarc=pass header.from=example.org"],
+            false,
+        );
+        check(
+            &[
+                "mx.flexus.team; dmarc=fail header.from=example.org; dmarc=pass header.from=example.org",
+            ],
+            false,
+        );
+        check(
+            &["mx.flexus.team.evil.example; dmarc=pass header.from=example.org"],
+            false,
+        );
+        check(
+            &["mx.flexus.team; xdmarc=pass header.from=example.org"],
+            false,
+        );
     }
 
     #[test]

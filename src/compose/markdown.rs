@@ -1,0 +1,331 @@
+//! One Markdown source, two parts of a mail: plain text that reads well by itself, and HTML
+//! in one layout with inline styles, which is all that mail clients agree on.
+
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
+
+/// Columns of the text part (RFC 5322 §2.1.1 recommends fewer than 78).
+const COLUMNS: usize = 74;
+/// The title that makes a link a button: `[Confirm](https://… "button")`.
+const BUTTON: &str = "button";
+
+/// Backslash-escapes what Markdown would take for markup; line ends become spaces.
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || c.is_whitespace() {
+            out.push(' ');
+            continue;
+        }
+        if c.is_ascii_punctuation() {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// The plain text part.
+pub fn to_text(markdown: &str) -> String {
+    let mut text = TextWriter::default();
+    for event in Parser::new(markdown) {
+        text.take(event);
+    }
+    text.flush();
+    format!("{}\n", text.out.trim_end())
+}
+
+#[derive(Default)]
+struct TextWriter {
+    out: String,
+    /// The paragraph that is being collected.
+    block: String,
+    /// `Some(next)` for an ordered list, `None` for a bulleted one.
+    lists: Vec<Option<u64>>,
+    bullet: String,
+    /// Destination and title of the link being read, and where its label begins.
+    link: Option<(String, String, usize)>,
+    underline: Option<char>,
+}
+
+impl TextWriter {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                self.block.push_str(&text);
+            }
+            Event::SoftBreak => self.block.push(' '),
+            Event::HardBreak => self.block.push('\n'),
+            Event::Rule => {
+                self.flush();
+                self.out.push_str("-- \n".trim_end());
+                self.out.push_str("----\n\n");
+            }
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::Heading { level, .. } => {
+                self.flush();
+                self.underline = Some(if level == HeadingLevel::H1 { '=' } else { '-' });
+            }
+            Tag::List(first) => {
+                self.flush();
+                self.lists.push(first);
+            }
+            Tag::Item => {
+                self.flush();
+                self.bullet = match self.lists.last_mut() {
+                    Some(Some(number)) => {
+                        *number += 1;
+                        format!("{}. ", *number - 1)
+                    }
+                    _ => "- ".to_owned(),
+                };
+            }
+            Tag::Link {
+                dest_url, title, ..
+            } => {
+                self.link = Some((dest_url.to_string(), title.to_string(), self.block.len()));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Link => self.end_link(),
+            TagEnd::Paragraph | TagEnd::Item | TagEnd::Heading(_) => self.flush(),
+            TagEnd::List(_) => {
+                self.flush();
+                self.lists.pop();
+                if self.lists.is_empty() && !self.out.ends_with("\n\n") {
+                    self.out.push('\n');
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end_link(&mut self) {
+        let Some((url, title, begins)) = self.link.take() else {
+            return;
+        };
+        let label = self.block.get(begins..).unwrap_or_default().to_owned();
+        let address = url.trim_start_matches("mailto:");
+        if label == url || label == address {
+            return;
+        }
+        let separator = if title == BUTTON { ":\n" } else { ": " };
+        self.block.push_str(separator);
+        self.block.push_str(address);
+    }
+
+    fn flush(&mut self) {
+        let block = std::mem::take(&mut self.block);
+        if block.trim().is_empty() {
+            return;
+        }
+        let indent = "  ".repeat(self.lists.len().saturating_sub(1));
+        let first = format!("{indent}{}", std::mem::take(&mut self.bullet));
+        let rest = if self.lists.is_empty() {
+            String::new()
+        } else {
+            format!("{indent}  ")
+        };
+        let wrapped = wrap(&block, &first, &rest);
+        self.out.push_str(&wrapped);
+        if let Some(line) = self.underline.take() {
+            self.out.extend(std::iter::repeat_n(
+                line,
+                wrapped.trim_end().chars().count(),
+            ));
+            self.out.push('\n');
+        }
+        if self.lists.is_empty() {
+            self.out.push('\n');
+        }
+    }
+}
+
+/// Breaks lines at spaces; a word longer than a line, such as a link, stays whole.
+fn wrap(block: &str, first: &str, rest: &str) -> String {
+    let mut out = String::new();
+    let mut prefix = first;
+    for line in block.lines() {
+        let mut current = prefix.to_owned();
+        let mut empty = true;
+        for word in line.split_whitespace() {
+            if !empty && current.chars().count() + 1 + word.chars().count() > COLUMNS {
+                out.push_str(current.trim_end());
+                out.push('\n');
+                current = rest.to_owned();
+                empty = true;
+            }
+            if !empty {
+                current.push(' ');
+            }
+            current.push_str(word);
+            empty = false;
+        }
+        out.push_str(current.trim_end());
+        out.push('\n');
+        prefix = rest;
+    }
+    out
+}
+
+/// The HTML part: the whole document. Raw HTML in the source is shown as text.
+pub fn to_html(markdown: &str) -> String {
+    let mut body = String::new();
+    let mut skip_paragraph = 0;
+    for event in Parser::new(markdown) {
+        match event {
+            Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                body.push_str(&escape_html(&text));
+            }
+            Event::Code(text) => {
+                body.push_str(&format!(
+                    "<code style=\"{CODE}\">{}</code>",
+                    escape_html(&text)
+                ));
+            }
+            Event::SoftBreak => body.push('\n'),
+            Event::HardBreak => body.push_str("<br>\n"),
+            Event::Rule => body.push_str(&format!("<hr style=\"{RULE}\">\n")),
+            Event::Start(tag) => {
+                skip_paragraph += usize::from(matches!(tag, Tag::Item));
+                body.push_str(&open_tag(&tag, skip_paragraph > 0));
+            }
+            Event::End(tag) => {
+                body.push_str(close_tag(tag));
+                skip_paragraph -= usize::from(tag == TagEnd::Item && skip_paragraph > 0);
+            }
+            _ => {}
+        }
+    }
+    format!("{LAYOUT_BEFORE}{body}{LAYOUT_AFTER}")
+}
+
+const LAYOUT_BEFORE: &str = concat!(
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+    "<meta name=\"color-scheme\" content=\"light\"><title></title></head>\n",
+    "<body style=\"margin:0;padding:0;background:#f3f4f6\">\n",
+    "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr>",
+    "<td align=\"center\" style=\"padding:24px 12px\">\n",
+    "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" ",
+    "style=\"max-width:600px;background:#ffffff;border:1px solid #dfe3e8;border-radius:8px\"><tr>",
+    "<td style=\"padding:28px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;",
+    "font-size:16px;line-height:1.55;color:#1c2430;text-align:left;overflow-wrap:anywhere\">\n",
+);
+const LAYOUT_AFTER: &str = "</td></tr></table>\n</td></tr></table>\n</body></html>\n";
+const PARAGRAPH: &str = "margin:0 0 16px";
+const LINK: &str = "color:#0b57a4;text-decoration:underline";
+const BUTTON_STYLE: &str = "display:inline-block;padding:13px 22px;background:#0b57a4;color:#ffffff;\
+    border-radius:6px;font-weight:600;text-decoration:none";
+const CODE: &str = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:14px;\
+    background:#f3f4f6;padding:1px 4px;border-radius:3px";
+const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
+
+fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
+    match tag {
+        Tag::Paragraph if in_item => format!("<p style=\"margin:0 0 4px\">"),
+        Tag::Paragraph => format!("<p style=\"{PARAGRAPH}\">"),
+        Tag::Heading {
+            level: HeadingLevel::H1,
+            ..
+        } => "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">".to_owned(),
+        Tag::Heading { .. } => {
+            "<h2 style=\"margin:28px 0 10px;font-size:17px;line-height:1.3\">".to_owned()
+        }
+        Tag::List(None) => "<ul style=\"margin:0 0 16px;padding-left:22px\">\n".to_owned(),
+        Tag::List(Some(_)) => "<ol style=\"margin:0 0 16px;padding-left:22px\">\n".to_owned(),
+        Tag::Item => "<li style=\"margin:0 0 8px\">".to_owned(),
+        Tag::Strong => "<strong>".to_owned(),
+        Tag::Emphasis => "<em style=\"color:#566072\">".to_owned(),
+        Tag::BlockQuote(_) => {
+            "<blockquote style=\"margin:0 0 16px;padding:2px 14px;border-left:4px solid #dfe3e8;\
+             color:#434c5b\">"
+                .to_owned()
+        }
+        Tag::Link {
+            dest_url, title, ..
+        } => {
+            let style = if title.as_ref() == BUTTON {
+                BUTTON_STYLE
+            } else {
+                LINK
+            };
+            format!("<a href=\"{}\" style=\"{style}\">", escape_html(dest_url))
+        }
+        _ => String::new(),
+    }
+}
+
+fn close_tag(tag: TagEnd) -> &'static str {
+    match tag {
+        TagEnd::Paragraph => "</p>\n",
+        TagEnd::Heading(HeadingLevel::H1) => "</h1>\n",
+        TagEnd::Heading(_) => "</h2>\n",
+        TagEnd::List(false) => "</ul>\n",
+        TagEnd::List(true) => "</ol>\n",
+        TagEnd::Item => "</li>\n",
+        TagEnd::Strong => "</strong>",
+        TagEnd::Emphasis => "</em>",
+        TagEnd::BlockQuote(_) => "</blockquote>\n",
+        TagEnd::Link => "</a>",
+        _ => "",
+    }
+}
+
+fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "# Title\n\nHello, this is a *paragraph* that is long enough to be broken \
+        over two lines, with [a link](https://example.org/x).\n\n\
+        [Confirm](https://example.org/c/abc \"button\")\n\n- one\n- two\n\n1. first\n2. second\n";
+
+    #[test]
+    fn text_reads_well_by_itself() {
+        assert_eq!(
+            to_text(SOURCE),
+            "Title\n=====\n\nHello, this is a paragraph that is long enough to be broken over two\n\
+             lines, with a link: https://example.org/x.\n\nConfirm:\nhttps://example.org/c/abc\n\n\
+             - one\n- two\n\n1. first\n2. second\n"
+        );
+    }
+
+    #[test]
+    fn html_has_the_same_content_and_no_foreign_markup() {
+        let html = to_html(&format!("{SOURCE}\n\n<script>alert(1)</script>\n"));
+        assert!(html.contains("href=\"https://example.org/c/abc\" style=\"display:inline-block"));
+        assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"));
+    }
+
+    #[test]
+    fn escaped_words_come_out_as_they_went_in() {
+        let nasty = "[x](http://e.example) **b** <i> `c` # - 1. _u_ \\ &amp; https://e.example";
+        let text = to_text(&escape(nasty));
+        assert_eq!(text.trim_end(), nasty);
+        assert!(!to_html(&escape(nasty)).contains("<a "));
+    }
+}

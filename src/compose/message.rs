@@ -1,0 +1,246 @@
+//! The finished mail: headers, two parts, and marks where tokens will stand.
+
+use chrono::{DateTime, Utc};
+use lettre::message::header::ContentTransferEncoding;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
+
+use super::templates::Templates;
+use super::{Identity, day_in_words, markdown};
+use crate::case::deadline::day_of;
+use crate::case::verification::{Purpose, TokenKey, mark};
+use crate::case::{Case, Letter, LetterKind};
+use crate::mail::EmailAddress;
+
+/// A letter on its way out of the desk.
+#[derive(Clone, Debug)]
+pub struct Draft<'a> {
+    /// What to say.
+    pub letter: &'a Letter,
+    /// About which case; letters to staff may be about none.
+    pub case: Option<&'a Case>,
+    /// To whom.
+    pub to: &'a EmailAddress,
+    /// What its tokens are made of.
+    pub nonce: &'a str,
+    /// The Message-ID of the requester's mail that it answers, with angle brackets.
+    pub in_reply_to: Option<&'a str>,
+    /// The language of the requester.
+    pub language: &'a str,
+}
+
+/// A composed mail. Its text holds marks in place of tokens, so it may be stored; every
+/// attempt fills them in and sends exactly that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// The envelope's reverse-path (RFC 5321), marked.
+    pub return_path: String,
+    /// The envelope's forward-path.
+    pub to: EmailAddress,
+    /// The mail, marked; ASCII with CRLF.
+    pub message: String,
+}
+
+/// Why a letter could not be composed: a defect of templates or configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// A template.
+    #[error(transparent)]
+    Template(#[from] super::TemplateProblem),
+    /// An address or header that cannot be written.
+    #[error("The mail could not be built: {0}")]
+    Message(String),
+}
+
+/// Composes a letter. Pure: the bytes follow from the arguments.
+///
+/// # Errors
+/// [`ComposeError`]; the checks at the start make it a defect of ours.
+pub fn compose(
+    draft: &Draft<'_>,
+    identity: &Identity,
+    templates: &Templates,
+    now: DateTime<Utc>,
+) -> Result<Outgoing, ComposeError> {
+    let values = values(draft, identity);
+    let rendered = templates.letter(draft.language, draft.letter.kind, &values)?;
+    let reply_mark = mark(Purpose::Reply, draft.nonce);
+    let reply_to = match (identity.plus_addressing, draft.letter.kind.is_for_staff()) {
+        (true, false) => identity.address.with_tag(&reply_mark),
+        _ => identity.address.as_str().to_owned(),
+    };
+    let return_path = match identity.plus_addressing {
+        true => identity.address.with_tag(&reply_mark),
+        false => identity.address.as_str().to_owned(),
+    };
+    let from = mailbox(Some(&identity.name), identity.address.as_str())?;
+    let mut builder = Message::builder()
+        .from(from)
+        .reply_to(mailbox(Some(&identity.name), &reply_to)?)
+        .to(mailbox(None, draft.to.as_str())?)
+        .subject(rendered.subject)
+        .date(now.into())
+        .message_id(Some(format!(
+            "<{reply_mark}@{}>",
+            identity.address.domain()
+        )))
+        .raw_header(raw("Auto-Submitted", auto_submitted(draft.letter.kind)))
+        .raw_header(raw("X-Auto-Response-Suppress", "All"))
+        .raw_header(raw(
+            "X-Deletion-Desk",
+            draft.case.map_or("staff", |case| case.reference.as_str()),
+        ));
+    if let Some(id) = draft.in_reply_to {
+        builder = builder.in_reply_to(id.to_owned()).references(id.to_owned());
+    }
+    let parts = MultiPart::builder()
+        .kind(MultiPartKind::Alternative)
+        .boundary(format!("=_{}", draft.nonce))
+        .singlepart(part(
+            ContentType::TEXT_PLAIN,
+            markdown::to_text(&rendered.body),
+        )?)
+        .singlepart(part(
+            ContentType::TEXT_HTML,
+            markdown::to_html(&rendered.body),
+        )?);
+    let message = builder
+        .multipart(parts)
+        .map_err(|why| ComposeError::Message(why.to_string()))?;
+    let bytes = message.formatted();
+    let message =
+        String::from_utf8(bytes).map_err(|_| ComposeError::Message("not ASCII".into()))?;
+    Ok(Outgoing {
+        return_path,
+        to: draft.to.clone(),
+        message,
+    })
+}
+
+impl Outgoing {
+    /// Puts the tokens where their marks are: what goes over the wire, and the reverse-path.
+    pub fn filled(&self, key: &TokenKey, letter: LetterKind, nonce: &str) -> (String, Vec<u8>) {
+        let (mut path, mut message) = (self.return_path.clone(), self.message.clone());
+        for purpose in Purpose::ALL {
+            let token = key.token(purpose, letter, nonce);
+            let mark = mark(purpose, nonce);
+            path = path.replace(&mark, token.reveal());
+            message = replace_mark(&message, &mark, token.reveal());
+        }
+        (path, message.into_bytes())
+    }
+}
+
+/// Replaces every `mark` by the equally long `token`, also where quoted-printable broke it
+/// over two lines (RFC 2045 §6.7 rule 5); the breaks stay where they are.
+fn replace_mark(text: &str, mark: &str, token: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    // The first characters are the nonce: a cheap and exact place to look.
+    while let Some(c) = rest.chars().next() {
+        if let Some((written, length)) = match_mark(rest, mark, token) {
+            out.push_str(&written);
+            rest = rest.get(length..).unwrap_or_default();
+        } else {
+            out.push(c);
+            rest = rest.get(c.len_utf8()..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
+    const SOFT_BREAK: &str = "=\r\n";
+    let (mut written, mut rest) = (String::new(), text);
+    for (expected, replacement) in mark.chars().zip(token.chars()) {
+        if let (false, Some(after)) = (written.is_empty(), rest.strip_prefix(SOFT_BREAK)) {
+            written.push_str(SOFT_BREAK);
+            rest = after;
+        }
+        rest = rest.strip_prefix(expected)?;
+        written.push(replacement);
+    }
+    Some((written, text.len() - rest.len()))
+}
+
+/// What every template may use, and what this letter adds.
+fn values(draft: &Draft<'_>, identity: &Identity) -> Value {
+    let in_words = |day: Option<chrono::NaiveDate>| day.map(day_in_words).unwrap_or_default();
+    let day = |at: Option<DateTime<Utc>>| in_words(at.map(|at| day_of(at, identity.zone)));
+    let case = draft.case;
+    let link = identity.public_url.as_ref().map(|url| {
+        Value::from_safe_string(format!("{url}/c/{}", mark(Purpose::Link, draft.nonce)))
+    });
+    context! {
+        ..Value::from(Serde(&draft.letter.values)),
+        ..context! {
+            organization => identity.organization.as_str(),
+            desk => identity.address.as_str(),
+            privacy_policy => Value::from_safe_string(identity.privacy_policy.clone()),
+            link => link,
+            reference => case.map(|case| case.reference.to_string()).unwrap_or_default(),
+            received_on => day(case.map(|case| case.received_at)),
+            confirmed_on => day(case.and_then(|case| case.confirmed_at)),
+            due_on => in_words(case.and_then(|case| case.due_on)),
+            closed_on => day(case.and_then(|case| case.closed_at)),
+            fulfil_days => identity.fulfil_days,
+            verification_days => identity.verification_days,
+            redirect_days => crate::case::Policy::REDIRECT_DAYS,
+        }
+    }
+}
+
+/// RFC 3834 §5: an answer to a mail, or written on our own account.
+fn auto_submitted(kind: LetterKind) -> &'static str {
+    match kind {
+        LetterKind::VerificationRequest
+        | LetterKind::RequestConfirmed
+        | LetterKind::NotOurs
+        | LetterKind::WithdrawalConfirmed => "auto-replied",
+        LetterKind::Completion | LetterKind::Digest | LetterKind::Alarm => "auto-generated",
+    }
+}
+
+fn raw(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeError> {
+    let address = address
+        .parse()
+        .map_err(|_| ComposeError::Message("an address".into()))?;
+    Ok(Mailbox::new(name.map(str::to_owned), address))
+}
+
+fn part(kind: ContentType, text: String) -> Result<SinglePart, ComposeError> {
+    let text = text.replace('\n', "\r\n");
+    let body = Body::new_with_encoding(text, ContentTransferEncoding::QuotedPrintable)
+        .map_err(|_| ComposeError::Message("a body".into()))?;
+    Ok(SinglePart::builder().header(kind).body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_found_across_soft_line_breaks() {
+        let key = TokenKey::new(vec![7; 32]);
+        let kind = LetterKind::VerificationRequest;
+        let mark = mark(Purpose::Link, "abcdefgh");
+        let (head, tail) = mark.split_at(20);
+        let outgoing = Outgoing {
+            return_path: "x".into(),
+            to: EmailAddress::parse("jane@example.org").unwrap(),
+            message: format!("{mark} {head}=\r\n{tail} abcdefgh"),
+        };
+        let (_, bytes) = outgoing.filled(&key, kind, "abcdefgh");
+        let token = key.token(Purpose::Link, kind, "abcdefgh");
+        let (head, tail) = token.reveal().split_at(20);
+        let expected = format!("{head}{tail} {head}=\r\n{tail} abcdefgh");
+        assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+    }
+}

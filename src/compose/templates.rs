@@ -1,0 +1,414 @@
+//! Templates: Markdown letters with their subject in front, HTML pages. All are tried with
+//! every variable before the first one is used.
+
+use std::collections::BTreeSet;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Value, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, context};
+
+use super::markdown;
+use crate::case::LetterKind;
+
+/// A checked set of templates.
+#[derive(Clone, Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+/// A template that cannot be used: which file, which line, why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("templates/{file}{}: {reason}", line.map(|n| format!(", line {n}")).unwrap_or_default())]
+pub struct TemplateProblem {
+    /// Path below the templates folder.
+    pub file: String,
+    /// Where in it.
+    pub line: Option<usize>,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+/// A letter as rendered, before it becomes a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// Markdown.
+    pub body: String,
+}
+
+/// Name under which the subject of a letter is kept beside its body.
+const SUBJECT: &str = "#subject";
+
+impl Templates {
+    /// Takes templates as paths below the folder with their text, and tries each.
+    ///
+    /// # Errors
+    /// The first [`TemplateProblem`]: a letter or page that is missing, bad syntax, no
+    /// subject, a variable that nobody fills.
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Templates, TemplateProblem> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.unwrap_or_default());
+        environment.set_auto_escape_callback(|name| match name {
+            name if name.ends_with(".html") => AutoEscape::Html,
+            name if name.ends_with(".md") => AutoEscape::Custom("markdown".into()),
+            _ => AutoEscape::None,
+        });
+        environment.set_formatter(format_value);
+        for (path, text) in files {
+            add(&mut environment, path, text)?;
+        }
+        let templates = Templates { environment };
+        templates.try_letters()?;
+        templates.try_pages()?;
+        Ok(templates)
+    }
+
+    /// Renders a letter in a language.
+    ///
+    /// # Errors
+    /// In words, when a value is missing; the check at the start makes that a defect of ours.
+    pub fn letter(
+        &self,
+        language: &str,
+        kind: LetterKind,
+        values: &Value,
+    ) -> Result<Rendered, TemplateProblem> {
+        let path = format!("{language}/{}.md", kind.as_str());
+        let subject = self.render(&format!("{path}{SUBJECT}"), values)?;
+        let body = self.render(&path, values)?;
+        Ok(Rendered {
+            subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
+            body,
+        })
+    }
+
+    /// Renders a page in a language.
+    ///
+    /// # Errors
+    /// As [`Templates::letter`].
+    pub fn page(
+        &self,
+        language: &str,
+        page: &str,
+        values: &Value,
+    ) -> Result<String, TemplateProblem> {
+        self.render(&format!("{language}/pages/{page}.html"), values)
+    }
+
+    fn render(&self, path: &str, values: &Value) -> Result<String, TemplateProblem> {
+        let template = self
+            .environment
+            .get_template(path)
+            .map_err(|why| problem(path, &why))?;
+        template
+            .render(values.clone())
+            .map_err(|why| problem(path, &why))
+    }
+
+    fn try_letters(&self) -> Result<(), TemplateProblem> {
+        for kind in LetterKind::ALL {
+            for sample in samples::letter(*kind) {
+                self.letter("en", *kind, &sample)?;
+                let path = format!("en/{}.md", kind.as_str());
+                self.refuse_unknown_names(&path, &sample)?;
+                self.refuse_unknown_names(&format!("{path}{SUBJECT}"), &sample)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn try_pages(&self) -> Result<(), TemplateProblem> {
+        for page in samples::PAGES {
+            for sample in samples::page(page) {
+                self.page("en", page, &sample)?;
+                self.refuse_unknown_names(&format!("en/pages/{page}.html"), &sample)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A branch that no sample takes may still name a variable that nobody fills.
+    fn refuse_unknown_names(&self, path: &str, sample: &Value) -> Result<(), TemplateProblem> {
+        let template = self
+            .environment
+            .get_template(path)
+            .map_err(|why| problem(path, &why))?;
+        let known: BTreeSet<String> = sample
+            .try_iter()
+            .map(|keys| keys.map(|key| key.to_string()).collect())
+            .unwrap_or_default();
+        let globals = [
+            "range",
+            "dict",
+            "namespace",
+            "debug",
+            "super",
+            "self",
+            "loop",
+        ];
+        for name in template.undeclared_variables(false) {
+            if !known.contains(&name) && !globals.contains(&name.as_str()) {
+                let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
+                names.sort_unstable();
+                let source = template.source().lines();
+                return Err(TemplateProblem {
+                    file: path.trim_end_matches(SUBJECT).to_owned(),
+                    line: source
+                        .clone()
+                        .position(|line| line.contains(&name))
+                        .map(|at| at + 1),
+                    reason: format!(
+                        "there is no variable `{name}`; there are {}",
+                        names.join(", ")
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add(
+    environment: &mut Environment<'static>,
+    path: &str,
+    text: &str,
+) -> Result<(), TemplateProblem> {
+    let wrong = |line, reason: &str| TemplateProblem {
+        file: path.to_owned(),
+        line,
+        reason: reason.to_owned(),
+    };
+    let is_letter = path.ends_with(".md") && !path.ends_with("/footer.md");
+    let mut body = text.to_owned();
+    if is_letter {
+        let no_subject = || wrong(Some(1), "begin with ---, subject: …, ---");
+        let (front, rest) = text
+            .strip_prefix("---\n")
+            .and_then(|rest| rest.split_once("\n---\n"))
+            .ok_or_else(no_subject)?;
+        let subject = front
+            .strip_prefix("subject:")
+            .ok_or_else(no_subject)?
+            .trim()
+            .to_owned();
+        // Blank lines in place of the front matter keep the line numbers of errors true.
+        body = format!("{}{rest}", "\n".repeat(front.lines().count() + 2));
+        add_one(environment, path, format!("{path}{SUBJECT}"), subject)?;
+    }
+    add_one(environment, path, path.to_owned(), body)
+}
+
+fn add_one(
+    environment: &mut Environment<'static>,
+    path: &str,
+    name: String,
+    text: String,
+) -> Result<(), TemplateProblem> {
+    environment
+        .add_template_owned(name, text)
+        .map_err(|why| problem(path, &why))
+}
+
+fn problem(path: &str, why: &Error) -> TemplateProblem {
+    let detail = why
+        .detail()
+        .map(|detail| format!(": {detail}"))
+        .unwrap_or_default();
+    let file = why.name().unwrap_or(path).trim_end_matches(SUBJECT);
+    TemplateProblem {
+        file: file.to_owned(),
+        line: why.line(),
+        reason: format!("{}{detail}", why.kind()),
+    }
+}
+
+/// Values that go into Markdown are escaped, so that nobody's words become a link or a tag.
+fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    let markdown = matches!(state.auto_escape(), AutoEscape::Custom(name) if name == "markdown");
+    if !markdown || value.is_undefined() {
+        return minijinja::escape_formatter(out, state, value);
+    }
+    let text = value.to_string();
+    let foreign = value.kind() == ValueKind::String && !value.is_safe();
+    out.write_str(&if foreign {
+        markdown::escape(&text)
+    } else {
+        text
+    })
+    .map_err(Error::from)
+}
+
+/// One value for each variable, and each variant that a template may branch on.
+mod samples {
+    use super::{Value, context};
+    use crate::case::LetterKind;
+    use crate::case::state::{Outcome, Role};
+
+    pub(super) const PAGES: &[&str] = &["confirm", "done", "form", "form-sent", "notice"];
+
+    pub(super) fn letter(kind: LetterKind) -> Vec<Value> {
+        let base = |link: Option<&str>| {
+            context! {
+                organization => "Example", desk => "hello@example.org", link => link,
+                privacy_policy => Value::from_safe_string("https://example.org/privacy".into()),
+                reference => "DEL-2345-6789", received_on => "1 June 2026",
+                confirmed_on => "1 June 2026", due_on => "1 July 2026", closed_on => "2 June 2026",
+                fulfil_days => 30, verification_days => 7, redirect_days => 7,
+            }
+        };
+        let bases = [base(None), base(Some("https://example.org/c/x"))];
+        bases
+            .into_iter()
+            .flat_map(|base| {
+                extras(kind).into_iter().map(move |extra| {
+                    context! { ..extra, ..base.clone() }
+                })
+            })
+            .collect()
+    }
+
+    fn extras(kind: LetterKind) -> Vec<Value> {
+        match kind {
+            LetterKind::Completion => Outcome::ALL
+                .iter()
+                .flat_map(|outcome| {
+                    let one = vec![context! { what => "invoices", why => "tax law" }];
+                    [one, Vec::new()].map(|kept| context! { outcome => outcome.as_str(), kept })
+                })
+                .collect(),
+            LetterKind::Digest => vec![digest(false), digest(true)],
+            LetterKind::Alarm => {
+                vec![context! { subject => "s", what => "w", remedy => "r" }]
+            }
+            LetterKind::VerificationRequest
+            | LetterKind::RequestConfirmed
+            | LetterKind::NotOurs
+            | LetterKind::WithdrawalConfirmed => vec![context! {}],
+        }
+    }
+
+    fn digest(full: bool) -> Value {
+        let line = context! {
+            reference => "DEL-2345-6789", who => "j…e@example.org", role => "own account",
+            date => "1 July 2026", which => "promised", days => "5 days left",
+            other => "the law's date is 3 July 2026", next => "delete", received_on => "1 June 2026",
+            excerpt => "…", why => "possible-request", count => 2, command => "cases show", note => "n",
+        };
+        let lines = || if full { vec![line.clone()] } else { Vec::new() };
+        context! {
+            subject => "0 due", today => "Monday", mode => "live", overdue => lines(),
+            due_soon => lines(), confirmed => lines(), waiting => lines(), in_progress => lines(),
+            redirecting => lines(), for_staff => lines(), quarantined => lines(),
+            letters => lines(), budgets => lines(), poll => "now", poll_late => full,
+            closed => lines(), left_alone => 3, chain_head => "abc", more => 0,
+            already_handled => 0,
+        }
+    }
+
+    pub(super) fn page(page: &str) -> Vec<Value> {
+        let base = context! {
+            organization => "Example", desk => "hello@example.org", title => "t", style => "/style.css",
+            privacy_policy => "https://example.org/privacy", fulfil_days => 30, redirect_days => 7,
+            verification_days => 7,
+        };
+        let roles: Vec<Value> = Role::ALL
+            .iter()
+            .map(|role| context! { name => role.as_str(), label => "l", chosen => false })
+            .collect();
+        let extras = match page {
+            "confirm" | "done" => [
+                "awaiting", "in-progress", "redirecting", "completed", "redirected", "withdrawn",
+                "expired", "undeliverable",
+            ].iter().map(|state| context! {
+                state => *state, problem => "p", masked => "j…e@example.org", roles => roles.clone(), role => "own account",
+                reference => "r", received_on => "1 June", confirmed_on => "1 June", due_on => "1 July",
+                closed_on => "2 July", action => "/c/x", just_done => true, ticked => false,
+            }).collect(),
+            "form" => vec![context! { problem => "p", entered => "e" }],
+            "notice" => vec![context! { heading => "h", text => "t" }],
+            _ => vec![context! {}],
+        };
+        extras
+            .into_iter()
+            .map(|extra| context! { ..extra, ..base.clone() })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::shipped::TEMPLATES;
+
+    fn with(path: &str, text: &str) -> Result<Templates, TemplateProblem> {
+        Templates::load(
+            TEMPLATES
+                .iter()
+                .map(|(known, shipped)| (*known, if *known == path { text } else { *shipped })),
+        )
+    }
+
+    #[test]
+    fn the_shipped_templates_pass() {
+        Templates::load(TEMPLATES.iter().copied()).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_template_is_named_with_file_line_and_reason() {
+        let path = "en/verification-request.md";
+        let said = |text: &str| with(path, text).unwrap_err().to_string();
+        let unknown = said("---\nsubject: x\n---\nhello\n{{ refrence }}\n");
+        assert!(
+            unknown.starts_with("templates/en/verification-request.md, line 5: undefined value"),
+            "{unknown}"
+        );
+        let hidden = said("---\nsubject: x\n---\n{% if false %}{{ nmae }}{% endif %}\n");
+        assert!(
+            hidden.contains("line 4: there is no variable `nmae`; there are closed_on,"),
+            "{hidden}"
+        );
+        assert!(said("hello").contains("line 1: begin with ---, subject: …, ---"));
+        assert!(said("---\nsubject: x\n---\n{% if %}").contains("line 4: syntax error"));
+        let missing = Templates::load(
+            TEMPLATES
+                .iter()
+                .copied()
+                .filter(|(known, _)| *known != path),
+        );
+        assert!(
+            missing
+                .unwrap_err()
+                .to_string()
+                .contains("template not found")
+        );
+    }
+
+    #[test]
+    fn values_cannot_become_markup() {
+        let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
+        let values = minijinja::context! {
+            subject => "a\nb", what => "<b>x</b> [click](http://evil.example) **now**", remedy => "r",
+        };
+        let sample = samples_with(&values);
+        let rendered = templates.letter("en", LetterKind::Alarm, &sample).unwrap();
+        assert!(!rendered.subject.contains('\n'));
+        let html = markdown::to_html(&rendered.body);
+        assert!(
+            !html.contains("<b>") && !html.contains("href=\"http://evil"),
+            "{html}"
+        );
+    }
+
+    fn samples_with(values: &Value) -> Value {
+        let base = samples::letter(LetterKind::Alarm).remove(0);
+        context! { ..values.clone(), ..base }
+    }
+}

@@ -1,0 +1,353 @@
+//! `bot.toml` → [`Config`], checked once. Unknown keys are refused; every error says where it
+//! is and what to do.
+
+pub mod sections;
+mod values;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::case::Policy;
+use crate::case::limits::Limits;
+use crate::case::verification::TOKEN_CHARS;
+use crate::classify::Desk;
+use crate::classify::form::FormSetting;
+use crate::compose::Identity;
+use crate::mail::Bounds;
+use crate::mail::address::LOCAL_PART_OCTETS_MAX;
+pub use sections::*;
+
+/// All of `bot.toml`. What a key means stands in the shipped file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
+pub struct Config {
+    /// The file it came from; relative paths in it start from its folder.
+    #[serde(skip)]
+    pub file: PathBuf,
+    pub mode: Mode,
+    pub rules: Option<PathBuf>,
+    pub templates: Option<PathBuf>,
+    pub identity: IdentitySection,
+    pub mailbox: MailboxSection,
+    pub smtp: SmtpSection,
+    pub database: DatabaseSection,
+    pub web: WebSection,
+    #[serde(default)]
+    pub verification: VerificationSection,
+    pub policy: PolicySection,
+    pub staff: StaffSection,
+    #[serde(default)]
+    pub authentication: AuthenticationSection,
+    #[serde(default)]
+    pub limits: LimitsSection,
+    #[serde(default, rename = "form")]
+    pub forms: Vec<FormSetting>,
+}
+
+/// Days of old mail that are listed to staff at the first start: their clocks run.
+pub const FIRST_LOOK_DAYS: u32 = 60;
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// One clear message: file, line or key, what is wrong, what to do.
+    pub fn read(file: &Path) -> Result<Config> {
+        let text = fs::read_to_string(file).with_context(|| {
+            format!(
+                "Cannot read {}. Give the file with --config, or run this where bot.toml is",
+                file.display()
+            )
+        })?;
+        Config::parse(file, &text)
+    }
+
+    /// Checks the text of a file.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(file: &Path, text: &str) -> Result<Config> {
+        let mut config: Config = toml::from_str(text)
+            .map_err(|why| anyhow!("{}: {}", file.display(), why.to_string().trim_end()))?;
+        config.file = file.to_owned();
+        config.check(text)?;
+        Ok(config)
+    }
+
+    /// What the types cannot say.
+    fn check(&self, text: &str) -> Result<()> {
+        let wrong = |section: &str, key: &str, what: String| -> Result<()> {
+            let line = line_of(text, section, key)
+                .map(|n| format!(", line {n}"))
+                .unwrap_or_default();
+            let place = if section.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{section}.{key}")
+            };
+            bail!("{}{line}: {place}: {what}", self.file.display())
+        };
+        if self.staff.members.is_empty() {
+            wrong(
+                "staff",
+                "members",
+                "nobody gets the digest; add a [[staff.members]] with address and name".into(),
+            )?;
+        }
+        if matches!(self.web.listen, Listen::On(_)) && self.web.public_url.is_none() {
+            wrong(
+                "web",
+                "public_url",
+                "links need the address that people reach the page at; set it, or listen = \"off\""
+                    .into(),
+            )?;
+        }
+        let local_part = self.identity.address.local_part().len() + 1 + TOKEN_CHARS;
+        if self.identity.plus_addressing && local_part > LOCAL_PART_OCTETS_MAX {
+            wrong(
+                "identity",
+                "address",
+                format!(
+                    "with a token behind a plus sign it would have {local_part} octets before the @, and 64 are allowed; \
+                 use a shorter address or plus_addressing = false"
+                ),
+            )?;
+        }
+        if self.identity.language != "en" {
+            wrong(
+                "identity",
+                "language",
+                "only \"en\" has letters so far".into(),
+            )?;
+        }
+        for (key, days) in [
+            ("policy.fulfil_days", self.policy.fulfil_days),
+            ("verification.expires_days", self.verification.expires_days),
+        ] {
+            if !(1..=365).contains(&days) {
+                let (section, key) = key.split_once('.').unwrap_or(("", key));
+                wrong(
+                    section,
+                    key,
+                    format!("{days} is not between 1 and 365 days"),
+                )?;
+            }
+        }
+        if let MailboxSection::Imap(imap) = &self.mailbox {
+            if imap.tls == ImapTls::None && !is_loopback(&imap.host) {
+                wrong(
+                    "mailbox",
+                    "tls",
+                    "plain text goes to a loopback address only; remove the key for TLS".into(),
+                )?;
+            }
+            self.check_secret(&imap.password_file, &imap.password_env, true)
+                .or_else(|why| wrong("mailbox", "password_file", why))?;
+            self.check_file(&imap.ca_file)
+                .or_else(|why| wrong("mailbox", "ca_file", why))?;
+        }
+        if let SmtpSection::Smtp(smtp) = &self.smtp {
+            if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
+                wrong(
+                    "smtp",
+                    "tls",
+                    "plain text goes to a loopback address only; use \"implicit\" or \"starttls\""
+                        .into(),
+                )?;
+            }
+            let needed = smtp.username.is_some();
+            self.check_secret(&smtp.password_file, &smtp.password_env, needed)
+                .or_else(|why| wrong("smtp", "password_file", why))?;
+            self.check_file(&smtp.ca_file)
+                .or_else(|why| wrong("smtp", "ca_file", why))?;
+            if !(1..=50).contains(&smtp.connections_max) {
+                wrong("smtp", "connections_max", "between 1 and 50".into())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_file(&self, path: &Option<PathBuf>) -> Result<(), String> {
+        match path.as_ref().map(|path| self.resolve(path)) {
+            Some(path) => fs::metadata(&path)
+                .map(|_| ())
+                .map_err(|why| format!("cannot read {}: {why}", path.display())),
+            None => Ok(()),
+        }
+    }
+
+    fn check_secret(
+        &self,
+        file: &Option<PathBuf>,
+        env: &Option<String>,
+        needed: bool,
+    ) -> Result<(), String> {
+        match (file, env) {
+            (None, None) if !needed => Ok(()),
+            _ => self.secret(file, env).map(|_| ()),
+        }
+    }
+
+    /// The password out of a file (its first line) or an environment variable.
+    ///
+    /// # Errors
+    /// In words, without the secret.
+    pub fn secret(
+        &self,
+        file: &Option<PathBuf>,
+        env: &Option<String>,
+    ) -> Result<SecretString, String> {
+        let secret = match (file, env) {
+            (Some(file), None) => {
+                let file = self.resolve(file);
+                let text = fs::read_to_string(&file)
+                    .map_err(|why| format!("cannot read {}: {why}", file.display()))?;
+                text.lines().next().unwrap_or_default().to_owned()
+            }
+            (None, Some(name)) => std::env::var(name)
+                .map_err(|_| format!("the environment variable {name} is not set"))?,
+            (None, None) => {
+                return Err("give the password with password_file or password_env".to_owned());
+            }
+            (Some(_), Some(_)) => {
+                return Err("give password_file or password_env, not both".to_owned());
+            }
+        };
+        if secret.is_empty() {
+            return Err("the password is empty".to_owned());
+        }
+        Ok(secret.into())
+    }
+
+    /// A path of the file, from the folder the file is in.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// What letters and pages need.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            organization: self.identity.organization.clone(),
+            address: self.identity.address.clone(),
+            name: self.identity.name.clone(),
+            privacy_policy: self.identity.privacy_policy.clone(),
+            zone: self.identity.time_zone,
+            plus_addressing: self.identity.plus_addressing,
+            public_url: self
+                .web
+                .public_url
+                .clone()
+                .filter(|_| self.web.listen != Listen::Off),
+            fulfil_days: self.policy.fulfil_days,
+            verification_days: self.verification.expires_days,
+        }
+    }
+
+    /// What decisions need.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            fulfil_days: self.policy.fulfil_days,
+            nearing_days: self.policy.nearing_days,
+            law: self.policy.law,
+            zone: self.identity.time_zone,
+            verification_days: self.verification.expires_days,
+            limits: Limits {
+                verifications_per_day_max: self.limits.verifications_per_day_max,
+                verifications_per_week_max: self.limits.verifications_per_week_max,
+                automatic_per_day_max: self.limits.automatic_per_day_max,
+            },
+        }
+    }
+
+    /// What reading mail needs.
+    pub fn desk(&self) -> Desk {
+        Desk {
+            address: self.identity.address.clone(),
+            staff: self
+                .staff
+                .members
+                .iter()
+                .map(|member| member.address.clone())
+                .collect(),
+            forms: self.forms.clone(),
+            authserv_id: self.authentication.authserv_id.clone(),
+        }
+    }
+
+    /// How much of one message is read.
+    pub fn bounds(&self) -> Bounds {
+        let message_bytes_max = match &self.mailbox {
+            MailboxSection::Imap(imap) => imap.message_bytes_max,
+            MailboxSection::Maildir {
+                message_bytes_max, ..
+            } => *message_bytes_max,
+        };
+        Bounds {
+            message_bytes_max,
+            ..Bounds::default()
+        }
+    }
+
+    /// Time between two polls.
+    pub fn poll(&self) -> Duration {
+        match &self.mailbox {
+            MailboxSection::Imap(imap) => imap.poll,
+            MailboxSection::Maildir { poll, .. } => *poll,
+        }
+    }
+
+    /// How far back old mail is answered.
+    pub fn backfill(&self) -> Backfill {
+        match &self.mailbox {
+            MailboxSection::Imap(imap) => imap.backfill,
+            MailboxSection::Maildir { backfill, .. } => *backfill,
+        }
+    }
+
+    /// The name that messages of this mailbox are known under in the database.
+    pub fn mailbox_name(&self) -> String {
+        match &self.mailbox {
+            MailboxSection::Imap(imap) => {
+                format!("imap:{}@{}/{}", imap.username, imap.host, imap.folder)
+            }
+            MailboxSection::Maildir { path, .. } => format!("maildir:{}", path.display()),
+        }
+    }
+}
+
+/// Whether a host is this machine, by its literal address or as `localhost`.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The line of `key` in `[section]`, counted from 1; that of the section when the key is not
+/// there.
+fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
+    let mut here = section.is_empty();
+    let mut section_at = None;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with('[') {
+            here = line.trim_matches(['[', ']']) == section;
+            section_at = if here { Some(index + 1) } else { section_at };
+        } else if here
+            && line
+                .split('=')
+                .next()
+                .is_some_and(|name| name.trim() == key)
+        {
+            return Some(index + 1);
+        }
+    }
+    section_at
+}
