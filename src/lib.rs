@@ -5,4 +5,7 @@ pub mod clock;
 pub mod compose;
 pub mod config;
 pub mod mail;
+pub mod mailbox;
 pub mod schedule;
+pub mod step;
+pub mod store;

@@ -286,7 +286,7 @@ impl Default for LimitsSection {
             authenticated_per_day_max: 200,
             direct_per_day_max: 100,
             forms_per_day_max: 100,
-            attempts_max: 12,
+            attempts_max: 20,
             batch_messages_max: 50,
             batch_bytes_max: 32 * 1024 * 1024,
             digest_rows_max: 200,

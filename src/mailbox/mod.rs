@@ -1,0 +1,110 @@
+//! EDGE: where mail lies. Reads only; never a flag, never a move.
+
+mod bounded;
+mod imap;
+mod imap_session;
+mod maildir;
+mod memory;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+pub use imap::{ImapMailbox, ImapSettings};
+pub use maildir::MaildirMailbox;
+pub use memory::MemoryMailbox;
+
+/// A message as the mailbox lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// What it is known under there: `uidvalidity:uid`, or the Maildir name before `:2,`.
+    pub key: String,
+    /// Octets.
+    pub size: u64,
+    /// When it reached the mailbox (INTERNALDATE); never the sender's Date.
+    pub received_at: DateTime<Utc>,
+}
+
+/// A message with its bytes.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// How it was listed.
+    pub seen: Seen,
+    /// The bytes; none when it is larger than the limit.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// An inbox.
+#[derive(Debug)]
+pub enum Mailbox {
+    /// On a server.
+    Imap(Box<ImapMailbox>),
+    /// In a local folder.
+    Maildir(MaildirMailbox),
+    /// In a test's hand.
+    Memory(MemoryMailbox),
+}
+
+impl Mailbox {
+    /// Keys of messages that may be new. All of them at every connection and hourly; in
+    /// between a mailbox may leave out what it listed before.
+    ///
+    /// # Errors
+    /// When it cannot be reached; the next call connects anew.
+    pub async fn list(&mut self) -> Result<Vec<String>> {
+        match self {
+            Mailbox::Imap(imap) => imap.list().await,
+            Mailbox::Maildir(maildir) => maildir.list(),
+            Mailbox::Memory(memory) => Ok(memory.list()),
+        }
+    }
+
+    /// Sizes and dates of messages; those that have gone meanwhile are left out.
+    ///
+    /// # Errors
+    /// As [`Mailbox::list`].
+    pub async fn describe(&mut self, keys: &[String]) -> Result<Vec<Seen>> {
+        match self {
+            Mailbox::Imap(imap) => imap.describe(keys).await,
+            Mailbox::Maildir(maildir) => maildir.describe(keys),
+            Mailbox::Memory(memory) => Ok(memory.describe(keys)),
+        }
+    }
+
+    /// The bytes of messages, without marking them as read; those that have gone meanwhile
+    /// are left out.
+    ///
+    /// # Errors
+    /// As [`Mailbox::list`].
+    pub async fn fetch(&mut self, seen: &[Seen], bytes_max: usize) -> Result<Vec<Fetched>> {
+        let fits = |seen: &Seen| usize::try_from(seen.size).is_ok_and(|size| size <= bytes_max);
+        let (fitting, large): (Vec<Seen>, Vec<Seen>) = seen.iter().cloned().partition(fits);
+        let mut fetched = match self {
+            Mailbox::Imap(imap) => imap.fetch(&fitting).await?,
+            Mailbox::Maildir(maildir) => maildir.fetch(&fitting)?,
+            Mailbox::Memory(memory) => memory.fetch(&fitting),
+        };
+        fetched.extend(large.into_iter().map(|seen| Fetched { seen, raw: None }));
+        Ok(fetched)
+    }
+
+    /// Returns when new mail may be there, and after `poll` at the latest where the mailbox
+    /// cannot tell.
+    ///
+    /// # Errors
+    /// As [`Mailbox::list`].
+    pub async fn wait(&mut self, poll: Duration) -> Result<()> {
+        match self {
+            Mailbox::Imap(imap) => imap.wait(poll).await,
+            Mailbox::Maildir(_) => {
+                tokio::time::sleep(poll).await;
+                Ok(())
+            }
+            Mailbox::Memory(memory) => {
+                memory.wait(poll).await;
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Which messages were seen, and what became of each.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+
+use super::{CaseId, Tx, instant, millis};
+use crate::case::state::named;
+use crate::mail::EmailAddress;
+use crate::mailbox::Seen;
+
+/// A message has this many chances to be read before it is set aside.
+pub const READ_ATTEMPTS_MAX: i64 = 2;
+
+named! {
+    /// What became of a message. Each has exactly one.
+    Outcome {
+        /// A case was opened and its address is asked.
+        Opened = "opened",
+        /// It was about a case that was already waiting for its verification.
+        Joined = "joined",
+        /// It is listed on a confirmed case.
+        Noted = "noted",
+        /// It confirmed its case.
+        Confirmed = "confirmed",
+        /// It ended its case: withdrawn, or never asked.
+        Ended = "ended",
+        /// It reported a letter that cannot arrive.
+        Bounced = "bounced",
+        /// A person has to look.
+        ForStaff = "for-staff",
+        /// Nothing for us.
+        LeftAlone = "left-alone",
+        /// It was there before the first start.
+        Old = "old",
+        /// The same bytes were handled before.
+        Known = "known",
+        /// In observe mode: its address would have been asked.
+        WouldAsk = "would-ask",
+        /// It could not be read.
+        Quarantined = "quarantined",
+    }
+}
+
+/// What is written about a message when it is handled.
+#[derive(Clone, Debug)]
+pub struct Handled {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: String,
+    /// The case it belongs to.
+    pub case: Option<CaseId>,
+    /// For staff: an address that a case may be opened for.
+    pub proposed: Option<EmailAddress>,
+    /// For staff: what it says.
+    pub excerpt: Option<String>,
+}
+
+impl Handled {
+    /// An outcome with its reason and nothing else.
+    pub fn new(outcome: Outcome, reason: &str) -> Handled {
+        Handled {
+            outcome,
+            reason: reason.to_owned(),
+            case: None,
+            proposed: None,
+            excerpt: None,
+        }
+    }
+}
+
+/// A message on its way through, with its row.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Its row.
+    pub id: i64,
+    /// How often it was begun, this time included.
+    pub attempts: i64,
+}
+
+impl Tx {
+    /// Of `keys`, those that have no outcome yet.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn unhandled(&mut self, mailbox: &str, keys: &[String]) -> Result<Vec<String>> {
+        const SQL: &str = "SELECT value FROM json_each(?2) WHERE NOT EXISTS \
+            (SELECT 1 FROM inbox WHERE mailbox = ?1 AND key = value AND outcome IS NOT NULL)";
+        let keys = serde_json::to_string(keys)?;
+        let query = sqlx::query_scalar(SQL).bind(mailbox).bind(keys);
+        Ok(query.fetch_all(self.connection()).await?)
+    }
+
+    /// How often each of `keys` was begun and not finished.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn attempts(
+        &mut self,
+        mailbox: &str,
+        keys: &[String],
+    ) -> Result<HashMap<String, i64>> {
+        const SQL: &str = "SELECT key, attempts FROM inbox WHERE mailbox = ?1 AND outcome IS NULL \
+            AND key IN (SELECT value FROM json_each(?2))";
+        let keys = serde_json::to_string(keys)?;
+        let rows = sqlx::query(SQL)
+            .bind(mailbox)
+            .bind(keys)
+            .fetch_all(self.connection())
+            .await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+
+    /// Counts the attempt to read a message, before it is made.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn begin_message(&mut self, mailbox: &str, seen: &Seen) -> Result<Attempt> {
+        const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, attempts) VALUES (?, ?, ?, ?, 1) \
+            ON CONFLICT (mailbox, key) DO UPDATE SET attempts = attempts + 1 RETURNING id, attempts";
+        let row = sqlx::query(SQL)
+            .bind(mailbox)
+            .bind(&seen.key)
+            .bind(i64::try_from(seen.size)?)
+            .bind(millis(seen.received_at))
+            .fetch_one(self.connection())
+            .await?;
+        Ok(Attempt {
+            id: row.get(0),
+            attempts: row.get(1),
+        })
+    }
+
+    /// Writes the outcome of a message.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn finish_message(
+        &mut self,
+        id: i64,
+        sha256: Option<&str>,
+        handled: &Handled,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE inbox SET sha256 = ?, outcome = ?, reason = ?, case_id = ?, proposed = ?, \
+            excerpt = ?, handled_at = ? WHERE id = ?";
+        sqlx::query(SQL)
+            .bind(sha256)
+            .bind(handled.outcome.as_str())
+            .bind(&handled.reason)
+            .bind(handled.case.map(|case| case.0))
+            .bind(handled.proposed.as_ref().map(EmailAddress::as_str))
+            .bind(&handled.excerpt)
+            .bind(millis(now))
+            .bind(id)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Whether a message with these bytes was handled before, under whatever key.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn is_known(&mut self, sha256: &str) -> Result<bool> {
+        let query =
+            sqlx::query("SELECT 1 FROM inbox WHERE sha256 = ? AND outcome IS NOT NULL LIMIT 1");
+        Ok(query
+            .bind(sha256)
+            .fetch_optional(self.connection())
+            .await?
+            .is_some())
+    }
+
+    /// Notes mail that was there before the first start, in one statement.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn note_old(
+        &mut self,
+        mailbox: &str,
+        seen: &[Seen],
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, outcome, reason, handled_at) \
+            SELECT ?1, value ->> 0, value ->> 1, value ->> 2, 'old', 'before-first-start', ?3 \
+            FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
+        let rows: Vec<(&str, u64, i64)> = seen
+            .iter()
+            .map(|seen| (seen.key.as_str(), seen.size, millis(seen.received_at)))
+            .collect();
+        sqlx::query(SQL)
+            .bind(mailbox)
+            .bind(serde_json::to_string(&rows)?)
+            .bind(millis(now))
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// The address that the mail of that row proposes for a case, and when it came. For
+    /// suggestions only.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn proposal(&mut self, id: i64) -> Result<Option<(EmailAddress, DateTime<Utc>)>> {
+        const SQL: &str =
+            "SELECT proposed, received_at FROM inbox WHERE id = ? AND proposed IS NOT NULL";
+        let row = sqlx::query(SQL)
+            .bind(id)
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(row.and_then(|row| {
+            let address = EmailAddress::parse(&row.get::<String, _>(0)).ok()?;
+            Some((address, instant(row.get(1))))
+        }))
+    }
+
+    /// Notes that staff took a suggestion up as a case.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn take_up_proposal(&mut self, id: i64, case: CaseId) -> Result<()> {
+        sqlx::query("UPDATE inbox SET case_id = ?, proposed = NULL, excerpt = NULL WHERE id = ?")
+            .bind(case.0)
+            .bind(id)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}

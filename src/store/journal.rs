@@ -1,0 +1,268 @@
+//! The journal: append-only, hash-chained, without personal data.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, Tx, instant, millis, random};
+use crate::case::state::evolve;
+use crate::case::{Case, Change, Reference};
+
+/// What the chain begins with.
+const GENESIS: &str = "deletion-desk journal v1";
+
+/// One entry, as it is read back.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its place in the chain.
+    pub seq: i64,
+    /// The case.
+    pub reference: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub event: String,
+    /// Why it was decided so.
+    pub reason: String,
+    /// The change, as JSON.
+    pub decided: String,
+    /// Who and what, when a person acted; deletable.
+    pub detail: Option<String>,
+    detail_hash: String,
+    salt: Option<String>,
+    prev: String,
+    hash: String,
+}
+
+/// What goes into the chain.
+pub(super) struct NewEntry<'a> {
+    pub(super) reference: &'a Reference,
+    pub(super) at: DateTime<Utc>,
+    pub(super) event: &'a str,
+    pub(super) reason: &'a str,
+    pub(super) decided: &'a Change,
+    pub(super) detail: Option<&'a str>,
+}
+
+/// What [`Store::verify_journal`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Entries in the chain.
+    pub entries: u64,
+    /// The hash of the newest one.
+    pub head: String,
+    /// What is wrong, in words; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+fn hash(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    HEXLOWER.encode(&hasher.finalize())
+}
+
+impl Entry {
+    fn read(row: &SqliteRow) -> Entry {
+        Entry {
+            seq: row.get("seq"),
+            reference: row.get("reference"),
+            at: instant(row.get("at")),
+            event: row.get("event"),
+            reason: row.get("reason"),
+            decided: row.get("decided"),
+            detail: row.get("text"),
+            detail_hash: row.get("detail_hash"),
+            salt: row.get("salt"),
+            prev: row.get("prev"),
+            hash: row.get("hash"),
+        }
+    }
+
+    fn expected_hash(&self) -> String {
+        let (seq, at) = (self.seq.to_string(), millis(self.at).to_string());
+        hash(&[
+            &self.prev,
+            &seq,
+            &self.reference,
+            &at,
+            &self.event,
+            &self.reason,
+            &self.decided,
+            &self.detail_hash,
+        ])
+    }
+}
+
+impl Tx {
+    pub(super) async fn append_journal(&mut self, new: &NewEntry<'_>) -> Result<()> {
+        let last = sqlx::query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(self.connection())
+            .await?;
+        let (last_seq, prev) = last.map_or((0, GENESIS.to_owned()), |row| (row.get(0), row.get(1)));
+        let salt = new.detail.map(|_| random::salt()).transpose()?;
+        let mut entry = Entry {
+            seq: last_seq + 1,
+            reference: new.reference.to_string(),
+            at: new.at,
+            event: new.event.to_owned(),
+            reason: new.reason.to_owned(),
+            decided: serde_json::to_string(new.decided)?,
+            detail: new.detail.map(str::to_owned),
+            detail_hash: match (&salt, new.detail) {
+                (Some(salt), Some(detail)) => hash(&[salt, detail]),
+                _ => String::new(),
+            },
+            salt,
+            prev,
+            hash: String::new(),
+        };
+        entry.hash = entry.expected_hash();
+        const SQL: &str = "INSERT INTO journal (seq, reference, at, event, reason, decided, detail_hash, prev, hash) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        sqlx::query(SQL)
+            .bind(entry.seq)
+            .bind(&entry.reference)
+            .bind(millis(entry.at))
+            .bind(&entry.event)
+            .bind(&entry.reason)
+            .bind(&entry.decided)
+            .bind(&entry.detail_hash)
+            .bind(&entry.prev)
+            .bind(&entry.hash)
+            .execute(self.connection())
+            .await?;
+        if let (Some(salt), Some(detail)) = (entry.salt, entry.detail) {
+            sqlx::query("INSERT INTO details (seq, salt, text) VALUES (?, ?, ?)")
+                .bind(entry.seq)
+                .bind(salt)
+                .bind(detail)
+                .execute(self.connection())
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The entries of one case, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn journal_of(&self, reference: &Reference) -> Result<Vec<Entry>> {
+        const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
+            LEFT JOIN details ON details.seq = journal.seq WHERE reference = ? ORDER BY journal.seq";
+        let rows = sqlx::query(SQL)
+            .bind(reference.as_str())
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(Entry::read).collect())
+    }
+
+    /// The hash of the newest entry.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn journal_head(&self) -> Result<String> {
+        let head: Option<String> =
+            sqlx::query_scalar("SELECT hash FROM journal ORDER BY seq DESC LIMIT 1")
+                .fetch_optional(self.readers())
+                .await?;
+        Ok(head.unwrap_or_else(|| GENESIS.to_owned()))
+    }
+
+    /// Recomputes the whole chain, and folds each case out of it.
+    ///
+    /// # Errors
+    /// Storage errors; what is wrong with the journal itself is in the result.
+    pub async fn verify_journal(&self) -> Result<Verified> {
+        const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
+            LEFT JOIN details ON details.seq = journal.seq WHERE journal.seq > ? ORDER BY journal.seq LIMIT 1000";
+        let mut chain = Chain {
+            head: GENESIS.to_owned(),
+            ..Chain::default()
+        };
+        loop {
+            let rows = sqlx::query(SQL)
+                .bind(chain.last_seq)
+                .fetch_all(self.readers())
+                .await?;
+            if rows.is_empty() {
+                break;
+            }
+            rows.iter()
+                .map(Entry::read)
+                .for_each(|entry| chain.take(&entry));
+        }
+        for stored in self.cases(false).await? {
+            let folded = chain.cases.remove(stored.case.reference.as_str());
+            if folded.flatten().as_ref() != Some(&stored.case) {
+                chain.problems.push(format!(
+                    "{} is not what its journal says",
+                    stored.case.reference
+                ));
+            }
+        }
+        let missing = chain
+            .cases
+            .keys()
+            .map(|reference| format!("{reference} is in the journal only"));
+        chain.problems.extend(missing);
+        Ok(Verified {
+            entries: chain.entries,
+            head: chain.head,
+            problems: chain.problems,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Chain {
+    entries: u64,
+    last_seq: i64,
+    head: String,
+    cases: std::collections::BTreeMap<String, Option<Case>>,
+    problems: Vec<String>,
+}
+
+impl Chain {
+    fn take(&mut self, entry: &Entry) {
+        if entry.seq != self.last_seq + 1 {
+            self.problems
+                .push(format!("entry {} is missing", self.last_seq + 1));
+        } else if entry.prev != self.head {
+            self.problems.push(format!(
+                "entry {} does not follow the one before it",
+                entry.seq
+            ));
+        }
+        if entry.hash != entry.expected_hash() {
+            self.problems
+                .push(format!("entry {} was changed", entry.seq));
+        }
+        if let (Some(salt), Some(detail)) = (&entry.salt, &entry.detail)
+            && hash(&[salt, detail]) != entry.detail_hash
+        {
+            self.problems
+                .push(format!("the detail of entry {} was changed", entry.seq));
+        }
+        match serde_json::from_str::<Change>(&entry.decided) {
+            Ok(change) => {
+                let before = self.cases.remove(&entry.reference).flatten();
+                self.cases
+                    .insert(entry.reference.clone(), evolve(before, &change));
+            }
+            Err(_) => self
+                .problems
+                .push(format!("entry {} cannot be read", entry.seq)),
+        }
+        self.entries += 1;
+        self.last_seq = entry.seq;
+        self.head.clone_from(&entry.hash);
+    }
+}

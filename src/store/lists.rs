@@ -1,0 +1,224 @@
+//! What people read: rows for the digest and the command line.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::inbox::Outcome;
+use super::{CaseId, Store, instant, millis};
+use crate::mail::EmailAddress;
+
+/// A message with its outcome, for people.
+#[derive(Clone, Debug)]
+pub struct MessageLine {
+    /// Its row; staff name it to open a case for it.
+    pub id: i64,
+    /// Its key in the mailbox.
+    pub key: String,
+    /// When it reached the mailbox.
+    pub received_at: DateTime<Utc>,
+    /// When it was handled.
+    pub handled_at: Option<DateTime<Utc>>,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+    /// Why.
+    pub reason: String,
+    /// The reference of its case.
+    pub reference: Option<String>,
+    /// An address that staff may open a case for.
+    pub proposed: Option<EmailAddress>,
+    /// What it says.
+    pub excerpt: Option<String>,
+}
+
+/// A letter, for people.
+#[derive(Clone, Debug)]
+pub struct LetterLine {
+    /// Its row.
+    pub id: i64,
+    /// What it says.
+    pub kind: String,
+    /// The reference of its case.
+    pub reference: Option<String>,
+    /// Where it is.
+    pub status: String,
+    /// What holds it back.
+    pub hold: Option<String>,
+    /// Its budget.
+    pub class: Option<String>,
+    /// When it was committed.
+    pub written_at: DateTime<Utc>,
+    /// When the server took it.
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// Attempts made.
+    pub attempts: i64,
+    /// The server's last answer.
+    pub note: Option<String>,
+    /// To whom, while it waits.
+    pub recipient: Option<EmailAddress>,
+}
+
+const MESSAGES_MAX: i64 = 2_000;
+
+fn message_line(row: &SqliteRow) -> MessageLine {
+    MessageLine {
+        id: row.get("id"),
+        key: row.get("key"),
+        received_at: instant(row.get("received_at")),
+        handled_at: row.get::<Option<i64>, _>("handled_at").map(instant),
+        outcome: row
+            .get::<Option<String>, _>("outcome")
+            .and_then(|name| Outcome::parse(&name)),
+        reason: row.get::<Option<String>, _>("reason").unwrap_or_default(),
+        reference: row.get("reference"),
+        proposed: row
+            .get::<Option<String>, _>("proposed")
+            .and_then(|text| EmailAddress::parse(&text).ok()),
+        excerpt: row.get("excerpt"),
+    }
+}
+
+fn letter_line(row: &SqliteRow) -> LetterLine {
+    LetterLine {
+        id: row.get("id"),
+        kind: row.get("kind"),
+        reference: row.get("reference"),
+        status: row.get("status"),
+        hold: row.get("hold"),
+        class: row.get("class"),
+        written_at: instant(row.get("written_at")),
+        submitted_at: row.get::<Option<i64>, _>("submitted_at").map(instant),
+        attempts: row.get("attempts"),
+        note: row.get("note"),
+        recipient: EmailAddress::parse(row.get("recipient")).ok(),
+    }
+}
+
+impl Store {
+    /// Messages that a person should see, handled in `(since, until]`, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn messages_for_people(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
+            WHERE handled_at > ? AND handled_at <= ? AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted') \
+            ORDER BY handled_at, inbox.id LIMIT ?";
+        let query = sqlx::query(SQL)
+            .bind(millis(since))
+            .bind(millis(until))
+            .bind(MESSAGES_MAX);
+        Ok(query
+            .fetch_all(self.readers())
+            .await?
+            .iter()
+            .map(message_line)
+            .collect())
+    }
+
+    /// Suggestions that nobody took up yet, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn suggestions(&self) -> Result<Vec<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
+            WHERE proposed IS NOT NULL AND outcome IN ('for-staff', 'would-ask') ORDER BY received_at, inbox.id LIMIT ?";
+        let rows = sqlx::query(SQL)
+            .bind(MESSAGES_MAX)
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(message_line).collect())
+    }
+
+    /// All messages of a case, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn messages_of(&self, case: CaseId) -> Result<Vec<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox JOIN cases ON cases.id = inbox.case_id \
+            WHERE case_id = ? ORDER BY received_at, inbox.id LIMIT ?";
+        let rows = sqlx::query(SQL)
+            .bind(case.0)
+            .bind(MESSAGES_MAX)
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(message_line).collect())
+    }
+
+    /// Messages whose outcome is newer than that row, for a running account.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn messages_handled_since(&self, since: DateTime<Utc>) -> Result<Vec<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
+            WHERE handled_at >= ? ORDER BY handled_at, inbox.id LIMIT ?";
+        let rows = sqlx::query(SQL)
+            .bind(millis(since))
+            .bind(MESSAGES_MAX)
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(message_line).collect())
+    }
+
+    /// How many messages got that outcome in `(since, until]`.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn count_outcome(
+        &self,
+        outcome: Outcome,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<i64> {
+        let sql =
+            "SELECT count(*) FROM inbox WHERE outcome = ? AND handled_at > ? AND handled_at <= ?";
+        let query = sqlx::query_scalar(sql)
+            .bind(outcome.as_str())
+            .bind(millis(since))
+            .bind(millis(until));
+        Ok(query.fetch_one(self.readers()).await?)
+    }
+
+    /// All letters of a case, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letters_of(&self, case: CaseId) -> Result<Vec<LetterLine>> {
+        const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox JOIN cases ON cases.id = outbox.case_id \
+            WHERE case_id = ? ORDER BY outbox.id";
+        let rows = sqlx::query(SQL)
+            .bind(case.0)
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(letter_line).collect())
+    }
+
+    /// Letters that are not done: waiting, held, or in need of a person.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letters_not_done(&self) -> Result<Vec<LetterLine>> {
+        const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox LEFT JOIN cases ON cases.id = outbox.case_id \
+            WHERE status IN ('waiting', 'claimed', 'uncertain') ORDER BY outbox.id LIMIT 5000";
+        let rows = sqlx::query(SQL).fetch_all(self.readers()).await?;
+        Ok(rows.iter().map(letter_line).collect())
+    }
+
+    /// Letters of the last days that cannot arrive.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letters_failed_since(&self, since: DateTime<Utc>) -> Result<Vec<LetterLine>> {
+        const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox LEFT JOIN cases ON cases.id = outbox.case_id \
+            WHERE status IN ('refused', 'bounced', 'given-up') AND written_at > ? ORDER BY outbox.id LIMIT 500";
+        let rows = sqlx::query(SQL)
+            .bind(millis(since))
+            .fetch_all(self.readers())
+            .await?;
+        Ok(rows.iter().map(letter_line).collect())
+    }
+}

@@ -1,0 +1,97 @@
+//! Small facts that survive a restart, suppressions, and which digests were written.
+
+use anyhow::Result;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Store, Tx, instant, millis};
+use crate::mail::EmailAddress;
+
+impl Tx {
+    /// Remembers a fact under a name.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn set_mark(&mut self, name: &str, value: &str) -> Result<()> {
+        sqlx::query("INSERT INTO marks (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(name)
+            .bind(value)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Remembers an instant.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn set_mark_at(&mut self, name: &str, at: DateTime<Utc>) -> Result<()> {
+        self.set_mark(name, &millis(at).to_string()).await
+    }
+
+    /// The fact of that name.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn mark(&mut self, name: &str) -> Result<Option<String>> {
+        let query = sqlx::query_scalar("SELECT value FROM marks WHERE name = ?").bind(name);
+        Ok(query.fetch_optional(self.connection()).await?)
+    }
+
+    /// The instant of that name.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn mark_at(&mut self, name: &str) -> Result<Option<DateTime<Utc>>> {
+        Ok(self
+            .mark(name)
+            .await?
+            .and_then(|text| text.parse().ok())
+            .map(instant))
+    }
+
+    /// Notes that a member gets the digest of a day; `false` when it was noted before.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn note_digest(&mut self, on: NaiveDate, member: &EmailAddress) -> Result<bool> {
+        let done = sqlx::query(
+            "INSERT INTO digests (on_date, member) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(on.to_string())
+        .bind(self.key.address_key(member))
+        .execute(self.connection())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    pub(super) async fn is_suppressed(&mut self, address_key: &str) -> Result<bool> {
+        let query =
+            sqlx::query("SELECT 1 FROM suppressions WHERE address_key = ?").bind(address_key);
+        Ok(query.fetch_optional(self.connection()).await?.is_some())
+    }
+
+    pub(super) async fn suppress(&mut self, address_key: &str, since: DateTime<Utc>) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO suppressions (address_key, since) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(address_key)
+        .bind(millis(since))
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The instant of that name.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn mark_at(&self, name: &str) -> Result<Option<DateTime<Utc>>> {
+        let value: Option<String> = sqlx::query_scalar("SELECT value FROM marks WHERE name = ?")
+            .bind(name)
+            .fetch_optional(self.readers())
+            .await?;
+        Ok(value.and_then(|text| text.parse().ok()).map(instant))
+    }
+}

@@ -1,0 +1,228 @@
+//! The database: the only SQL, and the only truth about what was handled.
+
+pub mod cases;
+pub mod commit;
+pub mod inbox;
+pub mod journal;
+pub mod lists;
+pub mod marks;
+pub mod outbox;
+mod random;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+
+use crate::case::verification::TokenKey;
+
+/// Row number of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CaseId(pub i64);
+
+/// The oldest SQLite that two connections may use in WAL mode: before it, a checkpoint in
+/// the wrong moment can corrupt the database.
+const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// How long a write waits for another process.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// Who opens the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The daemon: creates and migrates it.
+    Daemon,
+    /// A command beside it: takes the schema as it is.
+    Command,
+}
+
+/// An open database: one connection that writes, a few that read.
+#[derive(Clone, Debug)]
+pub struct Store {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    key: TokenKey,
+    path: PathBuf,
+}
+
+/// A transaction that will write; nothing of it is there before [`Tx::commit`].
+pub struct Tx {
+    inner: Transaction<'static, Sqlite>,
+    key: TokenKey,
+}
+
+impl Store {
+    /// Opens the database file.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is damaged, belongs to another version, or the SQLite inside
+    /// is too old.
+    pub async fn open(path: &Path, key: TokenKey, access: Access) -> Result<Store> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(access == Access::Daemon)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true)
+            .pragma("trusted_schema", "OFF")
+            .pragma("secure_delete", "ON");
+        let context = || format!("Cannot open the database {}", path.display());
+        if access == Access::Command && !path.exists() {
+            bail!(
+                "{}: it is not there yet; `deletion-desk run` makes it",
+                context()
+            );
+        }
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .min_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await
+            .with_context(context)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        let store = Store {
+            writer,
+            readers,
+            key,
+            path: path.to_owned(),
+        };
+        store.check_version().await?;
+        store.check_schema(access).await.with_context(context)?;
+        Ok(store)
+    }
+
+    async fn check_version(&self) -> Result<()> {
+        let row = sqlx::query("SELECT sqlite_version()")
+            .fetch_one(&self.writer)
+            .await?;
+        let text: String = row.get(0);
+        let mut numbers = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        let version = (next(), next(), next());
+        if version < SQLITE_VERSION_MIN {
+            bail!(
+                "The SQLite inside is {text}; 3.51.3 or newer is needed, older ones can corrupt the database"
+            );
+        }
+        Ok(())
+    }
+
+    async fn check_schema(&self, access: Access) -> Result<()> {
+        let row = sqlx::query("PRAGMA quick_check(1)")
+            .fetch_one(&self.writer)
+            .await?;
+        let verdict: String = row.get(0);
+        if verdict != "ok" {
+            bail!(
+                "It is damaged ({verdict}). Restore it from a backup; mail that is still in the inbox is read again"
+            );
+        }
+        if access == Access::Daemon {
+            return MIGRATOR.run(&self.writer).await.context(
+                "Its schema does not fit this version of deletion-desk. Use the version that wrote it, or a newer one",
+            );
+        }
+        let applied: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
+                .fetch_one(&self.writer)
+                .await
+                .context("It is no database of deletion-desk")?;
+        let ours = MIGRATOR
+            .iter()
+            .map(|migration| migration.version)
+            .max()
+            .unwrap_or(0);
+        if applied != ours {
+            bail!(
+                "Its schema has version {applied}, this deletion-desk has {ours}. Start the daemon of this version once"
+            );
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that writes: waits for other writers now, not at the commit.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn begin(&self) -> Result<Tx> {
+        let inner = self
+            .writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .context("Cannot begin a transaction")?;
+        Ok(Tx {
+            inner,
+            key: self.key.clone(),
+        })
+    }
+
+    /// A number that changes when another process wrote.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn data_version(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("PRAGMA data_version")
+            .fetch_one(&self.writer)
+            .await?)
+    }
+
+    /// Where the database is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key that tokens and address keys are made with.
+    pub fn key(&self) -> &TokenKey {
+        &self.key
+    }
+
+    /// Closes all connections; the last one folds the write-ahead log into the file.
+    pub async fn close(self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+}
+
+impl Tx {
+    /// Puts everything on disk, or nothing.
+    ///
+    /// # Errors
+    /// Storage errors; then nothing was written.
+    pub async fn commit(self) -> Result<()> {
+        crate::step::step("before-commit");
+        self.inner.commit().await.context("Cannot commit")?;
+        crate::step::step("after-commit");
+        Ok(())
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.inner
+    }
+}
+
+fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+fn instant(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
+fn day(text: Option<String>) -> Option<NaiveDate> {
+    text.and_then(|text| text.parse().ok())
+}

@@ -1,0 +1,482 @@
+//! Letters committed and not yet submitted: hold, release, claim, settle.
+
+use anyhow::{Context as _, Result};
+use chrono::{DateTime, Duration, Utc};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{CaseId, Store, Tx, instant, millis, random};
+use crate::case::state::named;
+use crate::case::verification::{Purpose, nonce_of};
+use crate::case::{Letter, LetterKind, Recipient};
+use crate::compose::Outgoing;
+use crate::mail::EmailAddress;
+
+named! {
+    /// Which daily budget a letter to a first-time recipient counts in. A flood of one class
+    /// cannot delay another.
+    Class {
+        /// Asked by a mail with an aligned DMARC pass.
+        Authenticated = "authenticated",
+        /// Asked by any other mail.
+        Direct = "direct",
+        /// Asked through a form.
+        Form = "form",
+    }
+}
+
+/// A letter to be committed.
+pub(super) struct NewLetter<'a> {
+    pub(super) case: Option<CaseId>,
+    pub(super) letter: &'a Letter,
+    pub(super) to: &'a Recipient,
+    pub(super) class: Option<Class>,
+    pub(super) needs_approval: bool,
+    pub(super) in_reply_to: Option<&'a str>,
+    pub(super) not_before: DateTime<Utc>,
+}
+
+/// A letter of ours that somebody holds a token of.
+#[derive(Clone, Debug)]
+pub struct LetterRef {
+    /// Its row.
+    pub id: i64,
+    /// What it says.
+    pub kind: LetterKind,
+    /// Its case.
+    pub case: Option<CaseId>,
+    /// When it left the desk: its token's days run from then.
+    pub released_at: Option<DateTime<Utc>>,
+}
+
+/// A letter that has left the desk and waits for an attempt.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Its row.
+    pub id: i64,
+    /// Its case.
+    pub case: Option<CaseId>,
+    /// What it says.
+    pub letter: Letter,
+    /// To whom.
+    pub to: EmailAddress,
+    /// What its tokens are made of.
+    pub nonce: String,
+    /// The mail it answers.
+    pub in_reply_to: Option<String>,
+    /// Its composed bytes, fixed by the first attempt.
+    pub outgoing: Option<Outgoing>,
+}
+
+/// How an attempt to submit ended. Texts are the server's, without addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server took it.
+    Submitted,
+    /// 4yz: try again later (RFC 5321 §4.2.1).
+    Temporary(String),
+    /// 5yz: never try this one again.
+    Permanent(String),
+    /// The connection was lost after the final dot: it may have been taken (RFC 1047).
+    Uncertain(String),
+    /// No connection, or none that may be used: the letter was not begun.
+    NotTried(String),
+}
+
+/// What becomes of a letter after an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is done.
+    Done,
+    /// It will be tried again.
+    Later,
+    /// It will never arrive.
+    Failed(LetterKind, Option<CaseId>),
+    /// Nobody knows whether it arrived; a person has to look.
+    NeedsPerson,
+}
+
+/// Rests after the first failed attempt; doubles with each further one.
+const RETRY_FIRST_SECONDS: i64 = 60;
+/// Longest rest between two attempts.
+const RETRY_LAST_SECONDS: i64 = 6 * 3600;
+/// Rest after an answer was lost: the server may still be at it (RFC 5321 §4.5.3.2.6 gives it
+/// ten minutes).
+const UNCERTAIN_MINUTES: i64 = 15;
+/// Attempts without a known end before a person looks.
+const UNCERTAIN_MAX: i64 = 2;
+
+fn kind_of(row: &SqliteRow) -> Result<LetterKind> {
+    let name: String = row.get("kind");
+    LetterKind::parse(&name)
+        .with_context(|| format!("The outbox holds a letter of an unknown kind, {name}"))
+}
+
+impl Tx {
+    pub(super) async fn write_letter(
+        &mut self,
+        new: &NewLetter<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        const SQL: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient, address_key, nonce, in_reply_to, \
+            class, hold, written_at, due_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')";
+        let address_key = self.key.address_key(new.to.address());
+        sqlx::query(SQL)
+            .bind(new.case.map(|case| case.0))
+            .bind(new.letter.kind.as_str())
+            .bind(serde_json::to_string(&new.letter.values)?)
+            .bind(new.to.address().as_str())
+            .bind(address_key)
+            .bind(random::nonce()?)
+            .bind(new.in_reply_to)
+            .bind(new.class.map(Class::as_str))
+            .bind(new.needs_approval.then_some("approval"))
+            .bind(millis(now))
+            .bind(millis(new.not_before))
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Commits a letter to a member of staff; such letters need no case and no approval.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn write_to_staff(
+        &mut self,
+        letter: &Letter,
+        member: &EmailAddress,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let to = Recipient::staff(member);
+        let new = NewLetter {
+            case: None,
+            letter,
+            to: &to,
+            class: None,
+            needs_approval: false,
+            in_reply_to: None,
+            not_before: now,
+        };
+        self.write_letter(&new, now).await
+    }
+
+    /// The letter that one of `candidates` is a token of, if any is, for that purpose.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letter_of_token(
+        &mut self,
+        purpose: Purpose,
+        candidates: &[String],
+    ) -> Result<Option<LetterRef>> {
+        const SQL: &str = "SELECT id, kind, case_id, released_at FROM outbox WHERE nonce = ?";
+        for text in candidates {
+            let Some(nonce) = nonce_of(text) else {
+                continue;
+            };
+            let row = sqlx::query(SQL)
+                .bind(nonce)
+                .fetch_optional(self.connection())
+                .await?;
+            let Some(row) = row else { continue };
+            let kind = kind_of(&row)?;
+            if self.key.verifies(purpose, kind, nonce, text) {
+                return Ok(Some(LetterRef {
+                    id: row.get("id"),
+                    kind,
+                    case: row.get::<Option<i64>, _>("case_id").map(CaseId),
+                    released_at: row.get::<Option<i64>, _>("released_at").map(instant),
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Letters that may leave the desk now, oldest first; those over the budget of their
+    /// class are held, and taken up again when there is room.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn release_due(
+        &mut self,
+        budget_of: impl Fn(Class) -> u32,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(LetterKind, Option<CaseId>)>> {
+        const SQL: &str = "SELECT id, kind, case_id, class, hold FROM outbox WHERE status = 'waiting' AND released_at IS NULL \
+            AND due_at <= ?1 AND (hold IS NULL OR (hold = 'budget' AND class IN (SELECT value FROM json_each(?2)))) \
+            ORDER BY written_at, id LIMIT 500";
+        let mut left: Vec<(Class, u32)> = Vec::new();
+        for class in Class::ALL {
+            let used = self.released_in_class(*class, now).await?;
+            left.push((*class, budget_of(*class).saturating_sub(used)));
+        }
+        let open: Vec<&str> = left
+            .iter()
+            .filter(|(_, left)| *left > 0)
+            .map(|(class, _)| class.as_str())
+            .collect();
+        let rows = sqlx::query(SQL)
+            .bind(millis(now))
+            .bind(serde_json::to_string(&open)?)
+            .fetch_all(self.connection())
+            .await?;
+        let mut released = Vec::new();
+        for row in &rows {
+            let id: i64 = row.get("id");
+            let class = row
+                .get::<Option<String>, _>("class")
+                .and_then(|name| Class::parse(&name));
+            let room = left.iter_mut().find(|(known, _)| Some(*known) == class);
+            match room {
+                Some((_, 0)) => {
+                    let sql = "UPDATE outbox SET hold = 'budget' WHERE id = ?";
+                    sqlx::query(sql).bind(id).execute(self.connection()).await?;
+                    continue;
+                }
+                Some((_, left)) => *left -= 1,
+                None => {}
+            }
+            let sql = "UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?";
+            sqlx::query(sql)
+                .bind(millis(now))
+                .bind(id)
+                .execute(self.connection())
+                .await?;
+            released.push((
+                kind_of(row)?,
+                row.get::<Option<i64>, _>("case_id").map(CaseId),
+            ));
+        }
+        Ok(released)
+    }
+
+    /// Letters of a class that left the desk in the last 24 hours.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn released_in_class(&mut self, class: Class, now: DateTime<Utc>) -> Result<u32> {
+        let since = millis(now - Duration::hours(24));
+        let query =
+            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE class = ? AND released_at > ?");
+        Ok(query
+            .bind(class.as_str())
+            .bind(since)
+            .fetch_one(self.connection())
+            .await?)
+    }
+
+    /// Released letters whose next attempt is due.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn due_letters(&mut self, count_max: usize, now: DateTime<Utc>) -> Result<Vec<Due>> {
+        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, in_reply_to, outgoing FROM outbox \
+            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?";
+        let rows = sqlx::query(SQL)
+            .bind(millis(now))
+            .bind(i64::try_from(count_max)?)
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(due).collect()
+    }
+
+    /// Counts an attempt before it is made, and fixes the bytes of the first one.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn claim(&mut self, id: i64, outgoing: &Outgoing) -> Result<()> {
+        sqlx::query("UPDATE outbox SET status = 'claimed', attempts = attempts + 1, outgoing = ? WHERE id = ?")
+            .bind(serde_json::to_string(outgoing)?)
+            .bind(id)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// Records how an attempt ended.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn settle(
+        &mut self,
+        id: i64,
+        end: &End,
+        attempts_max: u32,
+        now: DateTime<Utc>,
+    ) -> Result<Settled> {
+        let sql = "SELECT kind, case_id, attempts, uncertain FROM outbox WHERE id = ? AND status = 'claimed'";
+        let Some(row) = sqlx::query(sql)
+            .bind(id)
+            .fetch_optional(self.connection())
+            .await?
+        else {
+            return Ok(Settled::Done);
+        };
+        let (attempts, uncertain): (i64, i64) = (row.get("attempts"), row.get("uncertain"));
+        let failed = Settled::Failed(
+            kind_of(&row)?,
+            row.get::<Option<i64>, _>("case_id").map(CaseId),
+        );
+        let later = |seconds: i64| millis(now + Duration::seconds(seconds));
+        match end {
+            End::Submitted => self
+                .put_away(id, "submitted", "", now)
+                .await
+                .map(|()| Settled::Done),
+            End::Permanent(note) => self
+                .put_away(id, "refused", note, now)
+                .await
+                .map(|()| failed),
+            End::Temporary(note) if attempts >= i64::from(attempts_max) => self
+                .put_away(id, "given-up", note, now)
+                .await
+                .map(|()| failed),
+            End::Temporary(note) => {
+                self.try_later(id, later(rest_after(attempts)), note, 0, 0)
+                    .await
+            }
+            End::NotTried(note) => self.try_later(id, later(0), note, -1, 0).await,
+            End::Uncertain(note) if uncertain + 1 >= UNCERTAIN_MAX => {
+                let sql = "UPDATE outbox SET status = 'uncertain', uncertain = uncertain + 1, note = ? WHERE id = ?";
+                sqlx::query(sql)
+                    .bind(note)
+                    .bind(id)
+                    .execute(self.connection())
+                    .await?;
+                Ok(Settled::NeedsPerson)
+            }
+            End::Uncertain(note) => {
+                self.try_later(id, later(UNCERTAIN_MINUTES * 60), note, 0, 1)
+                    .await
+            }
+        }
+    }
+
+    async fn try_later(
+        &mut self,
+        id: i64,
+        due_at: i64,
+        note: &str,
+        attempts: i64,
+        uncertain: i64,
+    ) -> Result<Settled> {
+        const SQL: &str = "UPDATE outbox SET status = 'waiting', due_at = ?, note = ?, attempts = attempts + ?, \
+            uncertain = uncertain + ? WHERE id = ?";
+        sqlx::query(SQL)
+            .bind(due_at)
+            .bind(note)
+            .bind(attempts)
+            .bind(uncertain)
+            .bind(id)
+            .execute(self.connection())
+            .await?;
+        Ok(Settled::Later)
+    }
+
+    /// Ends a letter; its words and its plain address go.
+    async fn put_away(
+        &mut self,
+        id: i64,
+        status: &str,
+        note: &str,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE outbox SET status = ?1, note = ?2, submitted_at = CASE WHEN ?1 = 'submitted' THEN ?3 END, \
+            outgoing = NULL, \"values\" = '{}', recipient = '', in_reply_to = NULL WHERE id = ?4";
+        sqlx::query(SQL)
+            .bind(status)
+            .bind(note)
+            .bind(millis(now))
+            .bind(id)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
+    /// At the start: letters that were claimed when the process died. Whether the server took
+    /// them nobody knows; each is tried once more, a second time a person looks.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn recover_claimed(&mut self, now: DateTime<Utc>) -> Result<u64> {
+        const SQL: &str = "UPDATE outbox SET uncertain = uncertain + 1, due_at = ?1, note = 'the process ended during the attempt', \
+            status = CASE WHEN uncertain + 1 >= ?2 THEN 'uncertain' ELSE 'waiting' END WHERE status = 'claimed'";
+        let done = sqlx::query(SQL)
+            .bind(millis(now))
+            .bind(UNCERTAIN_MAX)
+            .execute(self.connection())
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Notes that a letter came back.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn mark_bounced(&mut self, id: i64) -> Result<()> {
+        let sql = "UPDATE outbox SET status = 'bounced' WHERE id = ? AND status IN ('submitted', 'uncertain', 'waiting')";
+        sqlx::query(sql).bind(id).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Lets letters that wait for approval go; all of them, or the one of that row.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn approve_letters(&mut self, only: Option<i64>) -> Result<u64> {
+        const SQL: &str = "UPDATE outbox SET hold = NULL WHERE status = 'waiting' AND hold = 'approval' AND (?1 IS NULL OR id = ?1)";
+        Ok(sqlx::query(SQL)
+            .bind(only)
+            .execute(self.connection())
+            .await?
+            .rows_affected())
+    }
+
+    pub(super) async fn cancel_verifications(&mut self, case: CaseId) -> Result<()> {
+        const SQL: &str = "UPDATE outbox SET status = 'cancelled', outgoing = NULL, \"values\" = '{}', recipient = '' \
+            WHERE case_id = ? AND kind = 'verification-request' AND status = 'waiting'";
+        sqlx::query(SQL)
+            .bind(case.0)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}
+
+fn rest_after(attempts: i64) -> i64 {
+    let doublings = u32::try_from(attempts.clamp(1, 20) - 1).unwrap_or(0);
+    (RETRY_FIRST_SECONDS << doublings).min(RETRY_LAST_SECONDS)
+}
+
+fn due(row: &SqliteRow) -> Result<Due> {
+    let outgoing: Option<String> = row.get("outgoing");
+    let id: i64 = row.get("id");
+    let broken = || format!("Letter {id} in the outbox cannot be read");
+    Ok(Due {
+        id,
+        case: row.get::<Option<i64>, _>("case_id").map(CaseId),
+        letter: Letter {
+            kind: kind_of(row)?,
+            values: serde_json::from_str(row.get("values")).with_context(broken)?,
+        },
+        to: EmailAddress::parse(row.get("recipient")).with_context(broken)?,
+        nonce: row.get("nonce"),
+        in_reply_to: row.get("in_reply_to"),
+        outgoing: outgoing
+            .map(|text| serde_json::from_str(&text))
+            .transpose()
+            .with_context(broken)?,
+    })
+}
+
+impl Store {
+    /// When the next attempt of a released letter is due, if any waits.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letters_waiting(&self) -> Result<i64> {
+        let sql = "SELECT count(*) FROM outbox WHERE status IN ('waiting', 'claimed')";
+        Ok(sqlx::query_scalar(sql).fetch_one(self.readers()).await?)
+    }
+}
