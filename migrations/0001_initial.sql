@@ -111,11 +111,11 @@ CREATE TABLE suppressions (
     since       INTEGER NOT NULL
 ) STRICT;
 
--- One digest a day for each member.
+-- One digest for each member and firing of the schedule.
 CREATE TABLE digests (
-    on_date TEXT NOT NULL,
-    member  TEXT NOT NULL,
-    PRIMARY KEY (on_date, member)
+    fired_at INTEGER NOT NULL,
+    member   TEXT    NOT NULL,             -- keyed hash of the address
+    PRIMARY KEY (fired_at, member)
 ) STRICT;
 
 -- Small facts that survive a restart.

@@ -1,1 +1,62 @@
-fn main() {}
+//! The command line; one line per command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use deletion_desk::commands::{self, Command, CommandLine};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    let quiet = !matches!(line.command, Command::Run);
+    start_log(if quiet { "warn" } else { "info" });
+    // One crypto provider for all; a second installation cannot happen here.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            eprintln!("deletion-desk: Cannot start: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(dispatch(line)) {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("deletion-desk: {why:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
+    let config = line.config.as_path();
+    match line.command {
+        Command::Demo(args) => commands::demo::demo(args).await,
+        Command::Run => commands::run::run(config).await,
+        Command::Check(args) => commands::check::check(config, args.json).await,
+        Command::Explain(args) => commands::explain::explain(config, &args),
+        Command::Cases(command) => commands::cases::cases(config, command).await,
+        Command::Letters(command) => commands::letters::letters(config, command).await,
+        Command::Digest(args) => commands::digest::digest(config, &args).await,
+        Command::Journal(command) => commands::journal::journal(config, command).await,
+    }
+}
+
+/// Logs go to stderr. What the mail crates say below `info` holds passwords and whole mails,
+/// so nobody can turn that on.
+fn start_log(default: &str) {
+    let wanted = std::env::var("DELETION_DESK_LOG").unwrap_or_else(|_| default.to_owned());
+    let capped = format!(
+        "{wanted},async_imap=info,imap_proto=info,lettre=info,rustls=warn,sqlx=warn,mail_parser=info"
+    );
+    let filter = EnvFilter::try_new(&capped).unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

@@ -14,7 +14,7 @@ pub const ACTS_FROM: i32 = 5;
 /// From this sum on staff are asked.
 pub const SUGGESTS_FROM: i32 = 2;
 /// Compiled size of one pattern (octets); the engine is linear whatever the size.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
+const PATTERN_BYTES_MAX: usize = 4 << 20;
 
 /// What a rule file looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -120,7 +120,10 @@ struct Rule {
 #[serde(rename_all = "kebab-case")]
 enum Place {
     Subject,
+    /// The writer's words as one line.
     OwnWords,
+    /// The writer's words line by line, empty lines left out.
+    OwnLines,
     /// The subject or the own words; counts once.
     Anywhere,
 }
@@ -179,12 +182,9 @@ impl RuleSet {
     /// How sure the rules of one kind are about a mail, over all languages; what fired is
     /// added to `evidence`.
     pub fn judge(&self, kind: Kind, mail: &Mail, evidence: &mut Vec<Evidence>) -> Strength {
-        let (subject, own) = (bare_subject(&mail.subject), normalize(&mail.body.own));
+        let words = Words::of(&mail.subject, &mail.body.own);
         let files = self.files.iter().filter(|file| file.kind == kind);
-        files
-            .map(|file| file.judge(&subject, &own, evidence))
-            .max()
-            .unwrap_or(Strength::Nothing)
+        files.map(|file| file.judge(&words, evidence)).max().unwrap_or(Strength::Nothing)
     }
 }
 
@@ -209,10 +209,10 @@ impl RuleFile {
         Ok(file)
     }
 
-    fn judge(&self, subject: &str, own: &str, evidence: &mut Vec<Evidence>) -> Strength {
+    fn judge(&self, words: &Words, evidence: &mut Vec<Evidence>) -> Strength {
         let mut sum = 0;
         for rule in &self.rules {
-            if let Some(saw) = rule.sees(subject, own) {
+            if let Some(saw) = rule.sees(words) {
                 sum += rule.weight;
                 evidence.push(Evidence {
                     rule: format!("{}/{}", self.path.trim_end_matches(".toml"), rule.name),
@@ -246,7 +246,7 @@ impl RuleFile {
             for text in texts {
                 let (subject, own) = text.split_once('\n').unwrap_or((text, ""));
                 let mut evidence = Vec::new();
-                let found = self.judge(&bare_subject(subject), &normalize(own), &mut evidence);
+                let found = self.judge(&Words::of(subject, own), &mut evidence);
                 if found != strength {
                     let fired: Vec<String> = evidence
                         .iter()
@@ -284,44 +284,49 @@ impl Rule {
         if let Some(text) = self
             .examples
             .iter()
-            .find(|text| self.sees_text(text).is_none())
+            .find(|text| !self.sees_text(text))
         {
             return Err(format!("does not match its own example {text:?}"));
         }
         if let Some(text) = self
             .counter_examples
             .iter()
-            .find(|text| self.sees_text(text).is_some())
+            .find(|text| self.sees_text(text))
         {
             return Err(format!("matches its counter-example {text:?}"));
         }
         Ok(())
     }
 
-    fn sees_text<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let folded = if self.place == Place::Subject {
-            bare_subject(text)
-        } else {
-            normalize(text)
-        };
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.is_match(&folded))
-            .then_some(text)
+    fn sees_text(&self, text: &str) -> bool {
+        let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
+        self.sees(&Words::of(subject, own)).is_some()
     }
 
-    fn sees<'t>(&self, subject: &'t str, own: &'t str) -> Option<&'t str> {
+    fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
         let find = |text: &'t str| {
-            self.patterns
-                .iter()
-                .find_map(|pattern| pattern.find(text))
-                .map(|found| found.as_str())
+            self.patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
         };
         match self.place {
-            Place::Subject => find(subject),
-            Place::OwnWords => find(own),
-            Place::Anywhere => find(subject).or_else(|| find(own)),
+            Place::Subject => find(&words.subject),
+            Place::OwnWords => find(&words.own),
+            Place::OwnLines => find(&words.lines),
+            Place::Anywhere => find(&words.subject).or_else(|| find(&words.own)),
         }
+    }
+}
+
+/// A mail as rules see it: normalized.
+struct Words {
+    subject: String,
+    own: String,
+    lines: String,
+}
+
+impl Words {
+    fn of(subject: &str, own: &str) -> Words {
+        let lines: Vec<String> = own.lines().map(normalize).filter(|line| !line.is_empty()).collect();
+        Words { subject: bare_subject(subject), own: lines.join(" "), lines: lines.join("\n") }
     }
 }
 

@@ -20,6 +20,7 @@ shipped![
     "en/pages/form.html",
     "en/pages/layout.html",
     "en/pages/notice.html",
+    "en/pages/roles.html",
     "en/request-confirmed.md",
     "en/verification-request.md",
     "en/withdrawal-confirmed.md",

@@ -250,7 +250,7 @@ fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<()
 mod samples {
     use super::{Value, context};
     use crate::case::LetterKind;
-    use crate::case::state::{Outcome, Role};
+    use crate::case::state::Outcome;
 
     pub(super) const PAGES: &[&str] = &["confirm", "done", "form", "form-sent", "notice"];
 
@@ -319,16 +319,12 @@ mod samples {
             privacy_policy => "https://example.org/privacy", fulfil_days => 30, redirect_days => 7,
             verification_days => 7,
         };
-        let roles: Vec<Value> = Role::ALL
-            .iter()
-            .map(|role| context! { name => role.as_str(), label => "l", chosen => false })
-            .collect();
         let extras = match page {
             "confirm" | "done" => [
                 "awaiting", "in-progress", "redirecting", "completed", "redirected", "withdrawn",
                 "expired", "undeliverable",
             ].iter().map(|state| context! {
-                state => *state, problem => "p", masked => "j…e@example.org", roles => roles.clone(), role => "own account",
+                state => *state, problem => "p", masked => "j…e@example.org", chosen => "", role => "own account",
                 reference => "r", received_on => "1 June", confirmed_on => "1 June", due_on => "1 July",
                 closed_on => "2 July", action => "/c/x", just_done => true, ticked => false,
             }).collect(),

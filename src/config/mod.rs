@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -83,15 +83,7 @@ impl Config {
     /// What the types cannot say.
     fn check(&self, text: &str) -> Result<()> {
         let wrong = |section: &str, key: &str, what: String| -> Result<()> {
-            let line = line_of(text, section, key)
-                .map(|n| format!(", line {n}"))
-                .unwrap_or_default();
-            let place = if section.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{section}.{key}")
-            };
-            bail!("{}{line}: {place}: {what}", self.file.display())
+            Err(self.problem(text, section, key, &what))
         };
         if self.staff.members.is_empty() {
             wrong(
@@ -139,18 +131,15 @@ impl Config {
                 )?;
             }
         }
-        if let MailboxSection::Imap(imap) = &self.mailbox {
-            if imap.tls == ImapTls::None && !is_loopback(&imap.host) {
-                wrong(
-                    "mailbox",
-                    "tls",
-                    "plain text goes to a loopback address only; remove the key for TLS".into(),
-                )?;
-            }
-            self.check_secret(&imap.password_file, &imap.password_env, true)
-                .or_else(|why| wrong("mailbox", "password_file", why))?;
-            self.check_file(&imap.ca_file)
-                .or_else(|why| wrong("mailbox", "ca_file", why))?;
+        if let MailboxSection::Imap(imap) = &self.mailbox
+            && imap.tls == ImapTls::None
+            && !is_loopback(&imap.host)
+        {
+            wrong(
+                "mailbox",
+                "tls",
+                "plain text goes to a loopback address only; remove the key for TLS".into(),
+            )?;
         }
         if let SmtpSection::Smtp(smtp) = &self.smtp {
             if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
@@ -161,16 +150,47 @@ impl Config {
                         .into(),
                 )?;
             }
-            let needed = smtp.username.is_some();
-            self.check_secret(&smtp.password_file, &smtp.password_env, needed)
-                .or_else(|why| wrong("smtp", "password_file", why))?;
-            self.check_file(&smtp.ca_file)
-                .or_else(|why| wrong("smtp", "ca_file", why))?;
             if !(1..=50).contains(&smtp.connections_max) {
                 wrong("smtp", "connections_max", "between 1 and 50".into())?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the files and variables that it names are there; only those who connect need
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn check_files(&self) -> Result<()> {
+        let text = fs::read_to_string(&self.file).unwrap_or_default();
+        let wrong =
+            |section: &str, key: &str, what: String| self.problem(&text, section, key, &what);
+        if let MailboxSection::Imap(imap) = &self.mailbox {
+            self.check_secret(&imap.password_file, &imap.password_env, true)
+                .map_err(|why| wrong("mailbox", password_key(&imap.password_env), why))?;
+            self.check_file(&imap.ca_file)
+                .map_err(|why| wrong("mailbox", "ca_file", why))?;
+        }
+        if let SmtpSection::Smtp(smtp) = &self.smtp {
+            self.check_secret(
+                &smtp.password_file,
+                &smtp.password_env,
+                smtp.username.is_some(),
+            )
+            .map_err(|why| wrong("smtp", password_key(&smtp.password_env), why))?;
+            self.check_file(&smtp.ca_file)
+                .map_err(|why| wrong("smtp", "ca_file", why))?;
+        }
+        Ok(())
+    }
+
+    /// One message: file, line, key, what is wrong.
+    fn problem(&self, text: &str, section: &str, key: &str, what: &str) -> anyhow::Error {
+        let line = line_of(text, section, key)
+            .map(|n| format!(", line {n}"))
+            .unwrap_or_default();
+        anyhow!("{}{line}: {section}.{key}: {what}", self.file.display())
     }
 
     fn check_file(&self, path: &Option<PathBuf>) -> Result<(), String> {
@@ -318,6 +338,14 @@ impl Config {
             }
             MailboxSection::Maildir { path, .. } => format!("maildir:{}", path.display()),
         }
+    }
+}
+
+fn password_key(env: &Option<String>) -> &'static str {
+    if env.is_some() {
+        "password_env"
+    } else {
+        "password_file"
     }
 }
 

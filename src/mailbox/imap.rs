@@ -1,7 +1,6 @@
 //! An inbox on an IMAP server: connects when needed, lists by set comparison, fetches by UID.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -343,14 +342,6 @@ fn tls_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig> {
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Reads a CA file.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn read_ca(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("Cannot read {}", path.display()))
 }
 
 #[cfg(test)]

@@ -209,6 +209,19 @@ impl Store {
         row.as_ref().map(stored).transpose()
     }
 
+    /// The case of that row.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn case(&self, id: CaseId) -> Result<Option<StoredCase>> {
+        const SQL: &str = select_cases!("WHERE cases.id = ?");
+        let row = sqlx::query(SQL)
+            .bind(id.0)
+            .fetch_optional(self.readers())
+            .await?;
+        row.as_ref().map(stored).transpose()
+    }
+
     /// Cases closed in `(since, until]`.
     ///
     /// # Errors

@@ -6,13 +6,16 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
-use super::{CaseId, Tx, instant, millis};
+use super::{CaseId, Tx, instant, millis, random};
 use crate::case::state::named;
 use crate::mail::EmailAddress;
 use crate::mailbox::Seen;
 
 /// A message has this many chances to be read before it is set aside.
 pub const READ_ATTEMPTS_MAX: i64 = 2;
+
+/// The reason of mail that was there before the first start.
+pub const OLD: &str = "before-first-start";
 
 named! {
     /// What became of a message. Each has exactly one.
@@ -79,6 +82,8 @@ pub struct Attempt {
     pub id: i64,
     /// How often it was begun, this time included.
     pub attempts: i64,
+    /// It was there before the first start: staff may hear of it, its sender does not.
+    pub is_old: bool,
 }
 
 impl Tx {
@@ -120,7 +125,7 @@ impl Tx {
     /// Storage errors.
     pub async fn begin_message(&mut self, mailbox: &str, seen: &Seen) -> Result<Attempt> {
         const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, attempts) VALUES (?, ?, ?, ?, 1) \
-            ON CONFLICT (mailbox, key) DO UPDATE SET attempts = attempts + 1 RETURNING id, attempts";
+            ON CONFLICT (mailbox, key) DO UPDATE SET attempts = attempts + 1 RETURNING id, attempts, coalesce(reason, '')";
         let row = sqlx::query(SQL)
             .bind(mailbox)
             .bind(&seen.key)
@@ -131,7 +136,16 @@ impl Tx {
         Ok(Attempt {
             id: row.get(0),
             attempts: row.get(1),
+            is_old: row.get::<String, _>(2) == OLD,
         })
+    }
+
+    /// A key for an entry that no mailbox gave one.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn fresh_key(&self) -> Result<String> {
+        random::salt()
     }
 
     /// Writes the outcome of a message.
@@ -175,7 +189,8 @@ impl Tx {
             .is_some())
     }
 
-    /// Notes mail that was there before the first start, in one statement.
+    /// Notes mail that was there before the first start: with the outcome that it is old, or
+    /// to be read for suggestions.
     ///
     /// # Errors
     /// Storage errors.
@@ -183,10 +198,11 @@ impl Tx {
         &mut self,
         mailbox: &str,
         seen: &[Seen],
+        to_read: bool,
         now: DateTime<Utc>,
     ) -> Result<()> {
         const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, outcome, reason, handled_at) \
-            SELECT ?1, value ->> 0, value ->> 1, value ->> 2, 'old', 'before-first-start', ?3 \
+            SELECT ?1, value ->> 0, value ->> 1, value ->> 2, ?4, ?5, ?3 \
             FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
         let rows: Vec<(&str, u64, i64)> = seen
             .iter()
@@ -195,7 +211,9 @@ impl Tx {
         sqlx::query(SQL)
             .bind(mailbox)
             .bind(serde_json::to_string(&rows)?)
-            .bind(millis(now))
+            .bind((!to_read).then(|| millis(now)))
+            .bind((!to_read).then_some(Outcome::Old.as_str()))
+            .bind(OLD)
             .execute(self.connection())
             .await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Small facts that survive a restart, suppressions, and which digests were written.
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{Store, Tx, instant, millis};
 use crate::mail::EmailAddress;
@@ -49,19 +49,19 @@ impl Tx {
             .map(instant))
     }
 
-    /// Notes that a member gets the digest of a day; `false` when it was noted before.
+    /// Notes that a member gets the digest of a firing; `false` when it was noted before.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn note_digest(&mut self, on: NaiveDate, member: &EmailAddress) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO digests (on_date, member) VALUES (?, ?) ON CONFLICT DO NOTHING",
-        )
-        .bind(on.to_string())
-        .bind(self.key.address_key(member))
-        .execute(self.connection())
-        .await?;
-        Ok(done.rows_affected() == 1)
+    pub async fn note_digest(
+        &mut self,
+        fired_at: DateTime<Utc>,
+        member: &EmailAddress,
+    ) -> Result<bool> {
+        let member = self.key.address_key(member);
+        let sql = "INSERT INTO digests (fired_at, member) VALUES (?, ?) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(sql).bind(millis(fired_at)).bind(member);
+        Ok(query.execute(self.connection()).await?.rows_affected() == 1)
     }
 
     pub(super) async fn is_suppressed(&mut self, address_key: &str) -> Result<bool> {

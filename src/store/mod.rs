@@ -167,16 +167,6 @@ impl Store {
         })
     }
 
-    /// A number that changes when another process wrote.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn data_version(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(&self.writer)
-            .await?)
-    }
-
     /// Where the database is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 use super::{CaseId, Store, Tx, instant, millis, random};
 use crate::case::state::named;
-use crate::case::verification::{Purpose, nonce_of};
+use crate::case::verification::{Purpose, TokenKey, nonce_of};
 use crate::case::{Letter, LetterKind, Recipient};
 use crate::compose::Outgoing;
 use crate::mail::EmailAddress;
@@ -23,6 +23,15 @@ named! {
         /// Asked through a form.
         Form = "form",
     }
+}
+
+/// To whom letters may leave the desk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Requesters and staff.
+    Everybody,
+    /// Staff only: in observe mode, whatever else waits.
+    Staff,
 }
 
 /// A letter to be committed.
@@ -170,27 +179,8 @@ impl Tx {
         purpose: Purpose,
         candidates: &[String],
     ) -> Result<Option<LetterRef>> {
-        const SQL: &str = "SELECT id, kind, case_id, released_at FROM outbox WHERE nonce = ?";
-        for text in candidates {
-            let Some(nonce) = nonce_of(text) else {
-                continue;
-            };
-            let row = sqlx::query(SQL)
-                .bind(nonce)
-                .fetch_optional(self.connection())
-                .await?;
-            let Some(row) = row else { continue };
-            let kind = kind_of(&row)?;
-            if self.key.verifies(purpose, kind, nonce, text) {
-                return Ok(Some(LetterRef {
-                    id: row.get("id"),
-                    kind,
-                    case: row.get::<Option<i64>, _>("case_id").map(CaseId),
-                    released_at: row.get::<Option<i64>, _>("released_at").map(instant),
-                }));
-            }
-        }
-        Ok(None)
+        let key = self.key.clone();
+        letter_of_token(self.connection(), &key, purpose, candidates).await
     }
 
     /// Letters that may leave the desk now, oldest first; those over the budget of their
@@ -201,11 +191,12 @@ impl Tx {
     pub async fn release_due(
         &mut self,
         budget_of: impl Fn(Class) -> u32,
+        audience: Audience,
         now: DateTime<Utc>,
     ) -> Result<Vec<(LetterKind, Option<CaseId>)>> {
         const SQL: &str = "SELECT id, kind, case_id, class, hold FROM outbox WHERE status = 'waiting' AND released_at IS NULL \
             AND due_at <= ?1 AND (hold IS NULL OR (hold = 'budget' AND class IN (SELECT value FROM json_each(?2)))) \
-            ORDER BY written_at, id LIMIT 500";
+            AND (?3 OR case_id IS NULL) ORDER BY written_at, id LIMIT 500";
         let mut left: Vec<(Class, u32)> = Vec::new();
         for class in Class::ALL {
             let used = self.released_in_class(*class, now).await?;
@@ -219,6 +210,7 @@ impl Tx {
         let rows = sqlx::query(SQL)
             .bind(millis(now))
             .bind(serde_json::to_string(&open)?)
+            .bind(audience == Audience::Everybody)
             .fetch_all(self.connection())
             .await?;
         let mut released = Vec::new();
@@ -270,11 +262,18 @@ impl Tx {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn due_letters(&mut self, count_max: usize, now: DateTime<Utc>) -> Result<Vec<Due>> {
+    pub async fn due_letters(
+        &mut self,
+        count_max: usize,
+        audience: Audience,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Due>> {
         const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, in_reply_to, outgoing FROM outbox \
-            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? ORDER BY due_at, id LIMIT ?";
+            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR case_id IS NULL) \
+            ORDER BY due_at, id LIMIT ?";
         let rows = sqlx::query(SQL)
             .bind(millis(now))
+            .bind(audience == Audience::Everybody)
             .bind(i64::try_from(count_max)?)
             .fetch_all(self.connection())
             .await?;
@@ -292,6 +291,14 @@ impl Tx {
             .execute(self.connection())
             .await?;
         Ok(())
+    }
+
+    /// Sets a letter aside that cannot be composed.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn refuse(&mut self, id: i64, note: &str, now: DateTime<Utc>) -> Result<()> {
+        self.put_away(id, "refused", note, now).await
     }
 
     /// Records how an attempt ended.
@@ -470,13 +477,44 @@ fn due(row: &SqliteRow) -> Result<Due> {
     })
 }
 
+async fn letter_of_token(
+    connection: &mut SqliteConnection,
+    key: &TokenKey,
+    purpose: Purpose,
+    candidates: &[String],
+) -> Result<Option<LetterRef>> {
+    const SQL: &str = "SELECT id, kind, case_id, released_at FROM outbox WHERE nonce = ?";
+    for text in candidates {
+        let Some(nonce) = nonce_of(text) else {
+            continue;
+        };
+        let Some(row) = sqlx::query(SQL)
+            .bind(nonce)
+            .fetch_optional(&mut *connection)
+            .await?
+        else {
+            continue;
+        };
+        let kind = kind_of(&row)?;
+        if key.verifies(purpose, kind, nonce, text) {
+            return Ok(Some(LetterRef {
+                id: row.get("id"),
+                kind,
+                case: row.get::<Option<i64>, _>("case_id").map(CaseId),
+                released_at: row.get::<Option<i64>, _>("released_at").map(instant),
+            }));
+        }
+    }
+    Ok(None)
+}
+
 impl Store {
-    /// When the next attempt of a released letter is due, if any waits.
+    /// The letter that `text` is a token of, for that purpose; reads only.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn letters_waiting(&self) -> Result<i64> {
-        let sql = "SELECT count(*) FROM outbox WHERE status IN ('waiting', 'claimed')";
-        Ok(sqlx::query_scalar(sql).fetch_one(self.readers()).await?)
+    pub async fn letter_of_token(&self, purpose: Purpose, text: &str) -> Result<Option<LetterRef>> {
+        let mut connection = self.readers().acquire().await?;
+        letter_of_token(&mut connection, self.key(), purpose, &[text.to_owned()]).await
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::error::CmdError;
 use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
@@ -25,6 +26,8 @@ const PHONE_WIDTH_MAX: u32 = 500;
 
 /// How long chromedriver may take to start on a busy machine.
 const START_SECONDS_MAX: u64 = 30;
+/// How long a page may take to appear.
+const PAGE_SECONDS_MAX: u64 = 15;
 
 /// One window of a headless Chromium; it ends when this is dropped.
 pub(crate) struct Browser {
@@ -57,9 +60,10 @@ impl Browser {
 
     async fn start_with(width: u32, height: u32, preferences: Value) -> Browser {
         program("chromium");
+        // Short, for Chromium has unix sockets in it.
         let folder = tempfile::Builder::new()
             .prefix("browser-")
-            .tempdir()
+            .tempdir_in("/tmp")
             .expect("folder");
         let root = folder.path();
         let log = root.join("chromedriver.log");
@@ -106,12 +110,39 @@ impl Browser {
 
     /// The text of the page as a person sees it: nothing hidden, no markup.
     pub(crate) async fn text(&self) -> String {
-        let body = self
-            .client
-            .find(Locator::Css("body"))
-            .await
-            .expect("a page with a body");
-        body.text().await.expect("the page's text")
+        let give_up_at = Instant::now() + Duration::from_secs(PAGE_SECONDS_MAX);
+        loop {
+            // A page that is just being replaced by the next one has no body, or a stale one.
+            match self.text_now().await {
+                Ok(text) => return text,
+                Err(e) => assert!(Instant::now() < give_up_at, "the page has no text: {e}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until the page's text contains this, and returns all of the text. To be used after
+    /// whatever loads another page: the old one may still be there for a moment.
+    ///
+    /// # Panics
+    /// When it does not appear.
+    pub(crate) async fn wait_for_text(&self, expected: &str) -> String {
+        let give_up_at = Instant::now() + Duration::from_secs(PAGE_SECONDS_MAX);
+        loop {
+            let text = self.text().await;
+            if text.contains(expected) {
+                return text;
+            }
+            assert!(
+                Instant::now() < give_up_at,
+                "in vain waited for {expected:?} in:\n{text}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn text_now(&self) -> Result<String, CmdError> {
+        self.client.find(Locator::Css("body")).await?.text().await
     }
 
     /// Presses keys as on a keyboard; they go to whatever has the focus. `keys` is the name of

@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 
 /// The password of every mailbox.
@@ -55,10 +55,10 @@ pub(crate) struct MailServers {
     /// Checks passwords for Postfix. Apart from the IMAP server, so that mail can still be
     /// submitted while that one is stopped.
     _sasl: ProcessGroup,
-    imaps_port: u16,
-    submissions_port: u16,
-    starttls_port: u16,
-    mx_port: u16,
+    imaps: Port,
+    submissions: Port,
+    starttls: Port,
+    mx: Port,
     ca_file: PathBuf,
     tls: TlsConnector,
     folder: TempDir,
@@ -82,18 +82,17 @@ impl MailServers {
             .tempdir_in("/tmp")
             .expect("folder");
         let root = folder.path();
-        fs::set_permissions(root, Permissions::from_mode(0o755)).expect("open the folder");
-        let [imaps_port, submissions_port, starttls_port, mx_port] = free_ports();
+        let [imaps, submissions, starttls, mx] = std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
         let mailboxes = make_mailboxes(root, addresses);
         let config = |text: &str| {
             text.replace("@FOLDER@", root.to_str().expect("a UTF-8 path"))
                 .replace("@DOMAINS@", &domains(addresses).join(", "))
                 .replace("@OWNER@", &MAIL_OWNER.to_string())
-                .replace("@IMAPS@", &imaps_port.to_string())
-                .replace("@SUBMISSIONS@", &submissions_port.to_string())
-                .replace("@STARTTLS@", &starttls_port.to_string())
-                .replace("@MX@", &mx_port.to_string())
+                .replace("@IMAPS@", &imaps.number.to_string())
+                .replace("@SUBMISSIONS@", &submissions.number.to_string())
+                .replace("@STARTTLS@", &starttls.number.to_string())
+                .replace("@MX@", &mx.number.to_string())
         };
         write(
             &root.join("sasl.conf"),
@@ -114,10 +113,10 @@ impl MailServers {
             smtp: Mutex::new(None),
             imap: Mutex::new(None),
             _sasl: sasl,
-            imaps_port,
-            submissions_port,
-            starttls_port,
-            mx_port,
+            imaps,
+            submissions,
+            starttls,
+            mx,
             ca_file: root.join("ca.pem"),
             tls: trust(&root.join("ca.pem")),
             folder,
@@ -135,22 +134,22 @@ impl MailServers {
 
     /// IMAP over TLS.
     pub(crate) fn imaps_port(&self) -> u16 {
-        self.imaps_port
+        self.imaps.number
     }
 
     /// Submission over TLS from the first octet; the password is asked for.
     pub(crate) fn submissions_port(&self) -> u16 {
-        self.submissions_port
+        self.submissions.number
     }
 
     /// Submission that becomes TLS by STARTTLS; the password is asked for, and only then.
     pub(crate) fn starttls_port(&self) -> u16 {
-        self.starttls_port
+        self.starttls.number
     }
 
     /// Where mail from the internet comes in: no TLS, no password, only for our domains.
     pub(crate) fn mx_port(&self) -> u16 {
-        self.mx_port
+        self.mx.number
     }
 
     /// The Maildir of one address.
@@ -175,7 +174,7 @@ impl MailServers {
     pub(crate) fn start_imap(&self) {
         let root = self.folder.path();
         locked(&self.imap).get_or_insert_with(|| start_dovecot(root, "imap"));
-        wait_until("the IMAP port opens", root, || accepts(self.imaps_port));
+        wait_until("the IMAP port opens", root, || accepts(self.imaps.number));
     }
 
     /// Kills the SMTP server with all its connections. Mail it has accepted stays queued; what
@@ -188,7 +187,11 @@ impl MailServers {
     pub(crate) fn start_smtp(&self) {
         let root = self.folder.path();
         locked(&self.smtp).get_or_insert_with(|| start_postfix(root));
-        let ports = [self.submissions_port, self.starttls_port, self.mx_port];
+        let ports = [
+            self.submissions.number,
+            self.starttls.number,
+            self.mx.number,
+        ];
         wait_until("the SMTP ports open", root, || {
             ports.iter().all(|port| accepts(*port))
         });
@@ -200,7 +203,7 @@ impl MailServers {
     /// # Panics
     /// When the server does not accept it.
     pub(crate) async fn post(&self, from: &str, to: &str, raw: impl AsRef<[u8]>) {
-        let result = limited(smtp_dialogue(self.mx_port, from, to, raw.as_ref())).await;
+        let result = limited(smtp_dialogue(self.mx.number, from, to, raw.as_ref())).await;
         result.unwrap_or_else(|e| panic!("{to} was not delivered to: {e}\n{}", self.logs()));
     }
 
@@ -256,7 +259,8 @@ impl MailServers {
             }
             assert!(
                 Instant::now() < give_up_at,
-                "{address} has {present} of {count} messages after {MAIL_SECONDS_MAX} s{failure}\n{}",
+                "{address} has {present} of {count} messages, after {MAIL_SECONDS_MAX} s\
+                 {failure}\n{}",
                 self.logs()
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -325,7 +329,7 @@ impl MailServers {
     /// A session that looks into the inbox without changing anything in it.
     async fn examine(&self, address: &str) -> Result<ImapSession, Failure> {
         self.maildir(address);
-        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, self.imaps_port)).await?;
+        let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, self.imaps.number)).await?;
         let tls = self
             .tls
             .connect(ServerName::try_from("localhost")?, tcp)
@@ -537,7 +541,8 @@ fn make_certificates(root: &Path) {
             });
         run(&program("openssl"), words);
     };
-    let new_key = "req -config @openssl.conf -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365";
+    let new_key = "req -config @openssl.conf -x509 -days 365 \
+                   -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
     openssl(&format!(
         "{new_key} -extensions ca -subj /CN=Tests -keyout @ca-key.pem -out @ca.pem"
     ));
@@ -586,9 +591,13 @@ fn make_postfix(root: &Path, main_cf: &str, master_cf: &str, mailboxes: &str) {
         write(&config.join(name), text);
         look_old(&config.join(name));
     }
-    // `postfix check` would make these too, but takes half a second.
     fs::create_dir_all(root.join("postfix/spool/pid")).expect("a folder for Postfix");
-    let queues = "active bounce corrupt defer deferred flush hold incoming maildrop private public saved trace";
+    // The servers' own users have to read all of it, whatever umask the tests run under.
+    let readable = [OsStr::new("-R"), "a+rX".as_ref(), root.as_ref()];
+    run(&program("chmod"), readable);
+    // `postfix check` would make these too, but takes half a second.
+    let queues = "active bounce corrupt defer deferred flush hold incoming maildrop private \
+                  public saved trace";
     let mut owned = vec![root.join("postfix/data")];
     owned.extend(
         queues
@@ -666,23 +675,26 @@ fn trust(ca_file: &Path) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-/// Ports nobody listens on. Two tests of one process never get the same: between our asking and
-/// the server's binding anyone could.
-fn free_ports<const N: usize>() -> [u16; N] {
-    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-    let mut given = locked(&GIVEN);
-    // All stay bound until there are enough, so that each is another one.
-    let mut listeners = Vec::new();
-    std::array::from_fn(|_| {
-        loop {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            let port = listener.local_addr().expect("its address").port();
-            listeners.push(listener);
-            if given.insert(port) {
-                return port;
-            }
+/// A loopback port that is ours before its server has started and while that is stopped: the
+/// socket is bound and does not listen, which keeps everybody else off but not a server that sets
+/// SO_REUSEADDR, as both do. Without it, tests running side by side get each other's mail.
+struct Port {
+    _reserved: TcpSocket,
+    number: u16,
+}
+
+impl Port {
+    fn reserve() -> Port {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("SO_REUSEADDR");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        socket.bind(any).expect("a free port");
+        let number = socket.local_addr().expect("its address").port();
+        Port {
+            _reserved: socket,
+            number,
         }
-    })
+    }
 }
 
 fn accepts(port: u16) -> bool {

@@ -1,0 +1,225 @@
+//! The loop: wake, take in, decide, commit. Read this first.
+//!
+//! One task runs [`Bot::run`] and is the only one that decides. The mailbox, the submission
+//! workers and the page are tasks of their own that wake it and wait for its answer.
+
+pub mod digest;
+pub mod intake;
+pub mod outbound;
+pub mod page;
+mod reading;
+pub mod tasks;
+pub mod timer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use crate::case::Policy;
+use crate::case::verification::TokenKey;
+use crate::classify::Desk;
+use crate::classify::rules::RuleSet;
+use crate::clock::Clock;
+use crate::compose::{Identity, Templates};
+use crate::config::{Backfill, Config, LimitsSection, Member, Mode};
+use crate::mail::Bounds;
+use crate::schedule::Cron;
+use crate::store::commit::Release;
+use crate::store::{Access, Store};
+use crate::submission::Parcel;
+use crate::wake::Wake;
+
+/// How long letters in hand may take after a stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(4);
+/// Wakes that are looked at together, so that ends of attempts share a transaction.
+const WAKES_AT_ONCE: usize = 64;
+
+/// What of the configuration the bot works by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How much it may do by itself.
+    pub mode: Mode,
+    /// Who writes.
+    pub identity: Identity,
+    /// What is promised and obeyed.
+    pub policy: Policy,
+    /// What it knows of itself when it reads mail.
+    pub desk: Desk,
+    /// How much of a message is read.
+    pub bounds: Bounds,
+    /// Budgets, batches, attempts.
+    pub limits: LimitsSection,
+    /// Who gets the digest.
+    pub members: Vec<Member>,
+    /// When.
+    pub digest: Cron,
+    /// What messages of the mailbox are known under.
+    pub mailbox_name: String,
+    /// How far back old mail is answered.
+    pub backfill: Backfill,
+}
+
+/// The bot.
+#[derive(Debug)]
+pub struct Bot {
+    store: Store,
+    settings: Settings,
+    rules: Arc<RuleSet>,
+    templates: Arc<Templates>,
+    clock: Clock,
+    /// Since when this process runs; before the first poll, silence is counted from here.
+    started_at: DateTime<Utc>,
+    /// Workers that wait for a letter.
+    idle: Vec<oneshot::Sender<Vec<Parcel>>>,
+    /// Letters that are with a worker.
+    in_hand: usize,
+    stopping: bool,
+}
+
+impl Settings {
+    /// Takes them out of the configuration.
+    pub fn of(config: &Config) -> Settings {
+        Settings {
+            mode: config.mode,
+            identity: config.identity(),
+            policy: config.policy(),
+            desk: config.desk(),
+            bounds: config.bounds(),
+            limits: config.limits.clone(),
+            members: config.staff.members.clone(),
+            digest: config.staff.digest.clone(),
+            mailbox_name: config.mailbox_name(),
+            backfill: config.backfill(),
+        }
+    }
+
+    /// How letters to requesters leave the desk.
+    pub fn release(&self) -> Release {
+        match self.mode {
+            Mode::Live => Release::Freely,
+            Mode::Approve | Mode::Observe => Release::OnApproval,
+        }
+    }
+}
+
+impl Bot {
+    /// Opens the database and takes up letters that were in hand when the last run ended.
+    ///
+    /// # Errors
+    /// When the database cannot be used.
+    pub async fn open(
+        settings: Settings,
+        rules: RuleSet,
+        templates: Templates,
+        database: &Path,
+        key: TokenKey,
+        clock: Clock,
+    ) -> Result<Bot> {
+        let store = Store::open(database, key, Access::Daemon).await?;
+        let now = clock.now();
+        let mut tx = store.begin().await?;
+        let uncertain = tx.recover_claimed(now).await?;
+        tx.commit().await?;
+        if uncertain > 0 {
+            warn!(
+                letters = uncertain,
+                "the last run ended while submitting; they are tried once more"
+            );
+        }
+        Ok(Bot {
+            store,
+            settings,
+            rules: Arc::new(rules),
+            templates: Arc::new(templates),
+            clock,
+            started_at: now,
+            idle: Vec::new(),
+            in_hand: 0,
+            stopping: false,
+        })
+    }
+
+    /// The database, for reading.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Works until it is told to stop.
+    ///
+    /// # Errors
+    /// Storage errors: then nothing more is read or sent, and the process should end.
+    pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
+        let mut batch = Vec::new();
+        while !self.stopping {
+            if wakes.recv_many(&mut batch, WAKES_AT_ONCE).await == 0 {
+                break;
+            }
+            self.act(std::mem::take(&mut batch)).await?;
+        }
+        let finish = self.finish_letters(&mut wakes);
+        if tokio::time::timeout(STOP_PATIENCE, finish).await.is_err() {
+            warn!("a letter is still in hand; it is tried again at the next start");
+        }
+        self.store.close().await;
+        info!("stopped");
+        Ok(())
+    }
+
+    /// Acts on what came together: ends of attempts first, since others may wait for their
+    /// workers.
+    pub(crate) async fn act(&mut self, wakes: Vec<Wake>) -> Result<()> {
+        let (mut ends, mut others) = (Vec::new(), Vec::new());
+        for wake in wakes {
+            match wake {
+                Wake::Ended(id, end) => ends.push((id, end)),
+                other => others.push(other),
+            }
+        }
+        if !ends.is_empty() {
+            self.in_hand = self.in_hand.saturating_sub(ends.len());
+            self.settle(&ends).await?;
+        }
+        for wake in others {
+            self.act_on(wake).await?;
+        }
+        self.hand_out_letters().await
+    }
+
+    async fn act_on(&mut self, wake: Wake) -> Result<()> {
+        // Nobody listens any more when an answer cannot be given; the work is done all the same.
+        match wake {
+            Wake::Listed(keys, answer) => drop(answer.send(self.not_handled(&keys).await?)),
+            Wake::Described(seen, answer) => drop(answer.send(self.plan(seen).await?)),
+            Wake::Fetched(batch, answer) => drop(answer.send(self.take_in(batch).await?)),
+            Wake::Polled => self.poll_went_well().await?,
+            Wake::PollFailed(why) => warn!(%why, "the inbox cannot be read; trying again"),
+            Wake::Pressed(act, answer) => drop(answer.send(self.press(act).await?)),
+            Wake::Ready(answer) => self.idle.push(answer),
+            Wake::Ended(id, end) => self.settle(&[(id, end)]).await?,
+            Wake::Second => self.tick().await?,
+            Wake::Stop => self.stopping = true,
+        }
+        Ok(())
+    }
+
+    /// Waits for the letters that are with workers, and takes nothing else up.
+    async fn finish_letters(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<()> {
+        self.idle.clear();
+        while self.in_hand > 0 {
+            match wakes.recv().await {
+                Some(Wake::Ended(id, end)) => {
+                    self.in_hand -= 1;
+                    self.settle(&[(id, end)]).await?;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! Letters leave the desk: released within their budgets, composed once, claimed, settled.
+
+use anyhow::Result;
+use tracing::{error, info, warn};
+
+use super::Bot;
+use crate::case::{Event, Letter, LetterKind};
+use crate::compose::message::Draft;
+use crate::compose::{Outgoing, compose};
+use crate::config::Mode;
+use crate::mail::EmailAddress;
+use crate::step::step;
+use crate::store::Tx;
+use crate::store::commit::{About, Happening};
+use crate::store::outbox::{Audience, Class, Due, End, Settled};
+use crate::submission::Parcel;
+
+/// Letters that one worker takes at a time.
+const LETTERS_AT_ONCE: usize = 4;
+
+impl Bot {
+    /// Lets letters go that may go, and starts the days of verifications. `true` when it
+    /// wrote anything.
+    pub(super) async fn release(&self, tx: &mut Tx) -> Result<bool> {
+        let now = self.clock.now();
+        let limits = &self.settings.limits;
+        let budget_of = |class| match class {
+            Class::Authenticated => limits.authenticated_per_day_max,
+            Class::Direct => limits.direct_per_day_max,
+            Class::Form => limits.forms_per_day_max,
+        };
+        let released = tx.release_due(budget_of, self.audience(), now).await?;
+        for (kind, case) in &released {
+            if let (LetterKind::VerificationRequest, Some(case)) = (kind, case) {
+                let happening = Happening::new(Event::VerificationReleased, About::Case(*case));
+                tx.happen(
+                    &happening,
+                    &self.settings.policy,
+                    self.settings.release(),
+                    now,
+                )
+                .await?;
+            }
+        }
+        if !released.is_empty() {
+            for class in Class::ALL {
+                self.warn_of_budget(tx, *class, budget_of(*class)).await?;
+            }
+        }
+        Ok(!released.is_empty())
+    }
+
+    fn audience(&self) -> Audience {
+        match self.settings.mode {
+            Mode::Observe => Audience::Staff,
+            Mode::Approve | Mode::Live => Audience::Everybody,
+        }
+    }
+
+    /// Staff hear once a day when half of a class's budget is used.
+    async fn warn_of_budget(&self, tx: &mut Tx, class: Class, budget: u32) -> Result<()> {
+        let now = self.clock.now();
+        let used = tx.released_in_class(class, now).await?;
+        let mark = format!("budget_warned_{}", class.as_str());
+        let warned_at = tx.mark_at(&mark).await?;
+        let recently = warned_at.is_some_and(|at| now - at < chrono::Duration::hours(24));
+        if budget == 0 || used * 2 < budget || recently {
+            return Ok(());
+        }
+        tx.set_mark_at(&mark, now).await?;
+        let what = format!(
+            "{used} of {budget} first verification mails of the class \"{}\" were sent in the last 24 hours. \
+             Over the budget, requests wait; none is lost.",
+            class.as_str()
+        );
+        let remedy = "Look at what came in with `deletion-desk cases list`. If the requests are real, raise the budget \
+                      under [limits] in bot.toml; if a robot fills in the form, stop it there.";
+        let letter = Letter::alarm("half of a daily budget is used", &what, remedy);
+        self.write_to_all_staff(tx, &letter).await
+    }
+
+    pub(super) async fn write_to_all_staff(&self, tx: &mut Tx, letter: &Letter) -> Result<()> {
+        for member in &self.settings.members {
+            tx.write_to_staff(letter, &member.address, self.clock.now())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Gives due letters to workers that wait for some.
+    pub(super) async fn hand_out_letters(&mut self) -> Result<()> {
+        self.idle.retain(|worker| !worker.is_closed());
+        while !self.stopping
+            && let Some(worker) = self.idle.pop()
+        {
+            let parcels = self.claim_letters(LETTERS_AT_ONCE).await?;
+            if parcels.is_empty() {
+                self.idle.push(worker);
+                break;
+            }
+            self.in_hand += parcels.len();
+            if let Err(parcels) = worker.send(parcels) {
+                self.in_hand -= parcels.len();
+                let not_tried = End::NotTried("the worker has gone".to_owned());
+                let ends: Vec<_> = parcels
+                    .iter()
+                    .map(|parcel| (parcel.id, not_tried.clone()))
+                    .collect();
+                self.settle(&ends).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Releases what may go, and counts an attempt for each letter it returns.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn claim_letters(&self, count_max: usize) -> Result<Vec<Parcel>> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let released = self.release(&mut tx).await?;
+        let due = tx.due_letters(count_max, self.audience(), now).await?;
+        if due.is_empty() {
+            if released {
+                tx.commit().await?;
+            }
+            return Ok(Vec::new());
+        }
+        let mut parcels = Vec::new();
+        for letter in due {
+            match self.composed(&mut tx, &letter).await? {
+                Ok(outgoing) => {
+                    tx.claim(letter.id, &outgoing).await?;
+                    parcels.extend(self.parcel(&letter, &outgoing));
+                }
+                Err(why) => {
+                    error!(letter = letter.id, %why, "a letter cannot be composed");
+                    tx.refuse(letter.id, &why, now).await?;
+                }
+            }
+        }
+        step("before-claim");
+        tx.commit().await?;
+        step("after-claim");
+        Ok(parcels)
+    }
+
+    /// The bytes that were fixed before, or those of now. The inner error is a letter that
+    /// cannot be composed.
+    async fn composed(&self, tx: &mut Tx, due: &Due) -> Result<Result<Outgoing, String>> {
+        if let Some(outgoing) = &due.outgoing {
+            return Ok(Ok(outgoing.clone()));
+        }
+        let stored = match due.case {
+            Some(id) => tx.case(id).await?,
+            None => None,
+        };
+        let draft = Draft {
+            letter: &due.letter,
+            case: stored.as_ref().map(|stored| &stored.case),
+            to: &due.to,
+            nonce: &due.nonce,
+            in_reply_to: due.in_reply_to.as_deref(),
+            language: stored
+                .as_ref()
+                .map_or("en", |stored| stored.language.as_str()),
+        };
+        let composed = compose(
+            &draft,
+            &self.settings.identity,
+            &self.templates,
+            self.clock.now(),
+        );
+        Ok(composed.map_err(|why| why.to_string()))
+    }
+
+    fn parcel(&self, due: &Due, outgoing: &Outgoing) -> Option<Parcel> {
+        let (return_path, bytes) = outgoing.filled(self.store.key(), due.letter.kind, &due.nonce);
+        let return_path = EmailAddress::parse(&return_path).ok()?;
+        Some(Parcel {
+            id: due.id,
+            return_path,
+            to: outgoing.to.clone(),
+            bytes,
+        })
+    }
+
+    /// Records how attempts ended; what can never arrive becomes an event of its case.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn settle(&self, ends: &[(i64, End)]) -> Result<()> {
+        step("before-settle");
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        for (id, end) in ends {
+            let settled = tx
+                .settle(*id, end, self.settings.limits.attempts_max, now)
+                .await?;
+            match (&settled, end) {
+                (Settled::Done, _) => info!(letter = id, "letter submitted"),
+                (
+                    Settled::Later,
+                    End::NotTried(why) | End::Temporary(why) | End::Uncertain(why),
+                ) => {
+                    warn!(letter = id, %why, "letter not submitted yet; it will be tried again");
+                }
+                _ => warn!(letter = id, ?settled, "letter not submitted"),
+            }
+            if let Settled::Failed(letter, Some(case)) = settled {
+                let event = Event::LetterFailed { letter };
+                let happening = Happening::new(event, About::Case(case));
+                tx.happen(
+                    &happening,
+                    &self.settings.policy,
+                    self.settings.release(),
+                    now,
+                )
+                .await?;
+            }
+        }
+        tx.commit().await?;
+        step("after-settle");
+        Ok(())
+    }
+}

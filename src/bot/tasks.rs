@@ -1,0 +1,185 @@
+//! The tasks around the loop: one reads the inbox, some submit, one counts seconds. Each only
+//! wakes the bot and does what it is answered.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use crate::mailbox::Mailbox;
+use crate::store::outbox::End;
+use crate::submission::{Line, Submitter};
+use crate::wake::Wake;
+
+/// Wakes that may wait for the bot before those who wake it have to.
+pub const WAKES_WAITING_MAX: usize = 256;
+/// Rest after the first failed poll; no server is tried more often than that.
+const POLL_RETRY_FIRST: Duration = Duration::from_secs(10);
+/// Longest rest: the bot is back within a minute of the server.
+const POLL_RETRY_LAST: Duration = Duration::from_secs(40);
+/// Rest of a worker that cannot connect.
+const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
+/// Longest rest of a worker.
+const CONNECT_RETRY_LAST: Duration = Duration::from_secs(60);
+/// An unused connection is closed after this time; servers do it after a few minutes.
+const LINE_IDLE_MAX: Duration = Duration::from_secs(30);
+/// Keys that are described at a time.
+const KEYS_AT_ONCE: usize = 2_000;
+
+/// Starts the tasks; they end when the bot does, or with the set.
+pub fn start(
+    mailbox: Mailbox,
+    submitter: &Submitter,
+    lines: usize,
+    poll: Poll,
+    wakes: &mpsc::Sender<Wake>,
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(read(mailbox, poll, wakes.clone()));
+    for _ in 0..lines {
+        tasks.spawn(submit(submitter.line(), wakes.clone()));
+    }
+    tasks.spawn(count_seconds(wakes.clone()));
+    tasks
+}
+
+/// How the inbox is polled.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll {
+    /// Between two polls, where the server does not tell.
+    pub every: Duration,
+    /// Octets of the largest message that is fetched.
+    pub message_bytes_max: usize,
+}
+
+async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
+    let mut rest = POLL_RETRY_FIRST;
+    while !wakes.is_closed() {
+        let begun = Instant::now();
+        let done = match poll_once(&mut mailbox, poll, &wakes).await {
+            Ok(()) => {
+                rest = POLL_RETRY_FIRST;
+                if wakes.send(Wake::Polled).await.is_err() {
+                    return;
+                }
+                mailbox.wait(poll.every).await
+            }
+            Err(why) => Err(why),
+        };
+        if let Err(why) = done {
+            if let Mailbox::Imap(imap) = &mut mailbox {
+                imap.disconnect();
+            }
+            if wakes
+                .send(Wake::PollFailed(format!("{why:#}")))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            // A session that lasted is no reason to wait long.
+            rest = if begun.elapsed() > POLL_RETRY_LAST {
+                POLL_RETRY_FIRST
+            } else {
+                rest
+            };
+            sleep(with_jitter(rest)).await;
+            rest = (rest * 2).min(POLL_RETRY_LAST);
+        }
+    }
+}
+
+/// One poll: list, ask what is new, fetch it in batches, each handled before the next.
+///
+/// # Errors
+/// When the mailbox fails, or the bot has stopped.
+pub async fn poll_once(
+    mailbox: &mut Mailbox,
+    poll: Poll,
+    wakes: &mpsc::Sender<Wake>,
+) -> Result<()> {
+    let keys = mailbox.list().await?;
+    let new = ask(wakes, |answer| Wake::Listed(keys, answer)).await?;
+    for keys in new.chunks(KEYS_AT_ONCE) {
+        let seen = mailbox.describe(keys).await?;
+        for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
+            let fetched = mailbox.fetch(&batch, poll.message_bytes_max).await?;
+            ask(wakes, |answer| Wake::Fetched(fetched, answer)).await?;
+        }
+    }
+    if new.is_empty() {
+        // The very first look at an empty inbox is a first look, too.
+        ask(wakes, |answer| Wake::Described(Vec::new(), answer)).await?;
+    }
+    Ok(())
+}
+
+async fn ask<T>(
+    wakes: &mpsc::Sender<Wake>,
+    wake: impl FnOnce(oneshot::Sender<T>) -> Wake,
+) -> Result<T> {
+    let (answer, answered) = oneshot::channel();
+    wakes
+        .send(wake(answer))
+        .await
+        .ok()
+        .context("The bot has stopped")?;
+    answered.await.context("The bot has stopped")
+}
+
+async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>) {
+    let mut rest = CONNECT_RETRY_FIRST;
+    loop {
+        let mut parcels = std::pin::pin!(ask(&wakes, Wake::Ready));
+        let parcels = match timeout(LINE_IDLE_MAX, &mut parcels).await {
+            Ok(parcels) => parcels,
+            Err(_) => {
+                line.hang_up().await;
+                parcels.await
+            }
+        };
+        let Ok(parcels) = parcels else { break };
+        let mut connects = true;
+        for parcel in parcels {
+            let end = if connects {
+                line.submit(&parcel).await
+            } else {
+                End::NotTried("no connection".to_owned())
+            };
+            connects &= !matches!(end, End::NotTried(_));
+            if wakes.send(Wake::Ended(parcel.id, end)).await.is_err() {
+                return;
+            }
+        }
+        if connects {
+            rest = CONNECT_RETRY_FIRST;
+        } else {
+            sleep(with_jitter(rest)).await;
+            rest = (rest * 2).min(CONNECT_RETRY_LAST);
+        }
+    }
+    line.hang_up().await;
+}
+
+async fn count_seconds(wakes: mpsc::Sender<Wake>) {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        if wakes.send(Wake::Second).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Up to a third more, so that many clients of one server do not come back at once.
+fn with_jitter(rest: Duration) -> Duration {
+    let mut random = [0_u8; 1];
+    let third = match getrandom::fill(&mut random) {
+        Ok(()) => rest.mul_f64(f64::from(random[0]) / 255.0 / 3.0),
+        Err(_) => Duration::ZERO,
+    };
+    rest + third
+}

@@ -1,0 +1,122 @@
+//! What time brings: expiries, the digest, the alarm that nothing can be read.
+
+use anyhow::Result;
+use chrono::{DateTime, Duration, Utc};
+use tracing::info;
+
+use super::Bot;
+use crate::case::{Event, Letter};
+use crate::store::commit::{About, Happening};
+
+/// When the inbox was last read to its end.
+pub(super) const POLLED: &str = "polled_at";
+/// When the last digest was written.
+pub(super) const DIGEST: &str = "digest_at";
+/// Since when staff know that the inbox cannot be read.
+const POLL_ALARM: &str = "poll_alarm_at";
+/// Minutes without a good poll until staff hear of it.
+const SILENCE_MINUTES: i64 = 15;
+
+impl Bot {
+    /// Does what is due at this second, each thing in a transaction of its own.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn tick(&self) -> Result<()> {
+        let now = self.clock.now();
+        self.pass_time(now).await?;
+        self.alarm_on_silence(now).await?;
+        self.digest_when_due(now).await
+    }
+
+    async fn pass_time(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let cases = tx.cases_with_time_passed(now).await?;
+        for case in &cases {
+            let happening = Happening::new(Event::TimePassed, About::Case(*case));
+            let decided = tx
+                .happen(
+                    &happening,
+                    &self.settings.policy,
+                    self.settings.release(),
+                    now,
+                )
+                .await?;
+            if let Some((_, case)) = decided.case {
+                info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
+            }
+        }
+        if cases.is_empty() {
+            Ok(())
+        } else {
+            tx.commit().await
+        }
+    }
+
+    /// Notes a poll that went to its end, and ends the alarm if there was one.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn poll_went_well(&self) -> Result<()> {
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        tx.set_mark_at(POLLED, now).await?;
+        if tx
+            .mark(POLL_ALARM)
+            .await?
+            .is_some_and(|since| !since.is_empty())
+        {
+            tx.set_mark(POLL_ALARM, "").await?;
+            let letter = Letter::alarm(
+                "the inbox is read again",
+                "The desk reads the inbox again. What came in meanwhile is being handled now.",
+                "Nothing; it is over.",
+            );
+            self.write_to_all_staff(&mut tx, &letter).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let polled_at = tx
+            .mark_at(POLLED)
+            .await?
+            .unwrap_or(self.started_at)
+            .max(self.started_at);
+        let silent = now - polled_at >= Duration::minutes(SILENCE_MINUTES);
+        let known = tx
+            .mark(POLL_ALARM)
+            .await?
+            .is_some_and(|since| !since.is_empty());
+        if !silent || known {
+            return Ok(());
+        }
+        tx.set_mark_at(POLL_ALARM, now).await?;
+        let letter = Letter::alarm(
+            "the inbox cannot be read",
+            "The desk could not read the inbox for 15 minutes. Requests that arrive now wait; none is lost.",
+            "Run `deletion-desk check` on the host: it says what is wrong, for example a password that expired.",
+        );
+        self.write_to_all_staff(&mut tx, &letter).await?;
+        tx.commit().await
+    }
+
+    /// Writes the digest when its time came; once, however many firings were missed.
+    async fn digest_when_due(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let Some(last) = tx.mark_at(DIGEST).await? else {
+            // The first one comes at the first firing after the first start.
+            tx.set_mark_at(DIGEST, now).await?;
+            return tx.commit().await;
+        };
+        drop(tx);
+        let zone = self.settings.policy.zone;
+        match self.settings.digest.next_after(last, zone) {
+            Some(firing) if firing <= now => {
+                super::digest::write_digest(&self.store, &self.settings, firing, now).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

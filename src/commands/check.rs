@@ -1,0 +1,247 @@
+//! `check`: tries everything that `run` needs, one line each, with what to do.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::setup::Setup;
+use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
+use crate::mailbox::Mailbox;
+use crate::store::{Access, Store};
+
+/// How one thing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// It works.
+    Ok,
+    /// It works, and there is something to know.
+    Note,
+    /// It does not.
+    Fail,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    verdict: Verdict,
+    what: &'static str,
+    says: String,
+}
+
+/// Prints the lines; the exit status says whether all is well.
+///
+/// # Errors
+/// Never for what is wrong: that is in the lines.
+pub async fn check(file: &Path, json: bool) -> Result<ExitCode> {
+    let mut lines = Vec::new();
+    match Setup::read(file) {
+        Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
+        Ok(setup) => try_all(&setup, &mut lines).await,
+    }
+    if json {
+        println!("{}", serde_json::to_string_pretty(&lines)?);
+    } else {
+        for line in &lines {
+            let verdict = match line.verdict {
+                Verdict::Ok => "ok  ",
+                Verdict::Note => "note",
+                Verdict::Fail => "FAIL",
+            };
+            println!(
+                "{verdict}  {:<9} {}",
+                line.what,
+                line.says.replace('\n', "\n                ")
+            );
+        }
+    }
+    let fails = lines.iter().any(|line| line.verdict == Verdict::Fail);
+    Ok(if fails {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn line(verdict: Verdict, what: &'static str, says: impl Into<String>) -> Line {
+    Line {
+        verdict,
+        what,
+        says: says.into(),
+    }
+}
+
+async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
+    let config = &setup.config;
+    lines.push(line(
+        Verdict::Ok,
+        "settings",
+        format!(
+            "{} is read, the mode is {}",
+            config.file.display(),
+            config.mode.as_str()
+        ),
+    ));
+    lines.push(line(
+        Verdict::Ok,
+        "rules",
+        format!("{} rules keep their own examples", setup.rules.len()),
+    ));
+    lines.push(line(
+        Verdict::Ok,
+        "templates",
+        "every letter and page was tried with every variable",
+    ));
+    lines.push(database(setup).await);
+    lines.extend(notes(config));
+    match config.check_files() {
+        Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
+        Ok(()) => {
+            lines.push(mailbox(setup).await);
+            lines.push(smtp(setup).await);
+        }
+    }
+}
+
+async fn database(setup: &Setup) -> Line {
+    let path = setup.database();
+    if !path.exists() {
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        return if folder.is_dir() {
+            line(
+                Verdict::Ok,
+                "database",
+                format!(
+                    "{} is not there yet; `run` makes it and its key",
+                    path.display()
+                ),
+            )
+        } else {
+            line(
+                Verdict::Fail,
+                "database",
+                format!(
+                    "the folder {} is missing; make it, readable by the desk only",
+                    folder.display()
+                ),
+            )
+        };
+    }
+    let opened = match setup.key(false) {
+        Ok(key) => Store::open(&path, key, Access::Command).await,
+        Err(why) => Err(why),
+    };
+    match opened {
+        Ok(store) => {
+            let open = store.cases(true).await.map(|cases| cases.len());
+            store.close().await;
+            match open {
+                Ok(open) => line(
+                    Verdict::Ok,
+                    "database",
+                    format!("{} holds {open} open cases", path.display()),
+                ),
+                Err(why) => line(Verdict::Fail, "database", format!("{why:#}")),
+            }
+        }
+        Err(why) => line(Verdict::Fail, "database", format!("{why:#}")),
+    }
+}
+
+/// What works otherwise than somebody might expect.
+fn notes(config: &Config) -> Vec<Line> {
+    let mut notes = Vec::new();
+    let mut note = |what, says: &str| notes.push(line(Verdict::Note, what, says));
+    match config.mode {
+        Mode::Observe => note(
+            "mode",
+            "observe: requests are recorded and shown to staff, nobody is answered; set mode = \"approve\" or \"live\" when you trust it",
+        ),
+        Mode::Approve => note(
+            "mode",
+            "approve: each letter waits for `deletion-desk letters approve`",
+        ),
+        Mode::Live => {}
+    }
+    match (config.web.listen, &config.web.public_url) {
+        (Listen::Off, _) => note(
+            "page",
+            "off: requesters confirm by answering the mail; letters have no link, and there is no form",
+        ),
+        (Listen::On(_), Some(url))
+            if url.starts_with("http://")
+                && !url.contains("127.0.0.1")
+                && !url.contains("localhost") =>
+        {
+            note(
+                "page",
+                "public_url has no https: the links in letters can be read on the way; put a TLS proxy before the page",
+            );
+        }
+        (Listen::On(_), _) => {}
+    }
+    if !config.identity.plus_addressing {
+        note(
+            "answers",
+            "plus_addressing is off: an answer is recognised by the mail it answers (In-Reply-To); a bounce, by the copy it returns",
+        );
+    }
+    if config.authentication.authserv_id.is_none() {
+        note(
+            "senders",
+            "authentication.authserv_id is not set: no sender counts as authenticated, and form notifications that need it go to staff",
+        );
+    }
+    if config.forms.is_empty() {
+        note(
+            "forms",
+            "no [[form]] is set: form notifications are read as ordinary mail",
+        );
+    }
+    notes
+}
+
+async fn mailbox(setup: &Setup) -> Line {
+    let place = match &setup.config.mailbox {
+        MailboxSection::Imap(imap) => format!("{}@{}", imap.username, imap.host),
+        MailboxSection::Maildir { path, .. } => path.display().to_string(),
+    };
+    let tried = match setup.mailbox() {
+        Ok(Mailbox::Imap(mut imap)) => imap.try_login().await.map(|found| {
+            let how = if found.has_idle {
+                "and tells of new mail at once"
+            } else {
+                "and has no IDLE: new mail is seen at the next poll"
+            };
+            format!("{place} is open, holds {} messages {how}", found.messages)
+        }),
+        Ok(mut other) => other
+            .list()
+            .await
+            .map(|keys| format!("{place} holds {} messages", keys.len())),
+        Err(why) => Err(why),
+    };
+    match tried {
+        Ok(says) => line(Verdict::Ok, "mailbox", says),
+        Err(why) => line(Verdict::Fail, "mailbox", format!("{place}: {why:#}")),
+    }
+}
+
+async fn smtp(setup: &Setup) -> Line {
+    let place = match &setup.config.smtp {
+        SmtpSection::Smtp(smtp) => smtp.host.clone(),
+        SmtpSection::Maildir { path } => path.display().to_string(),
+    };
+    let tried = match setup.submitter() {
+        Ok((submitter, _)) => submitter.try_login().await,
+        Err(why) => Err(why),
+    };
+    match tried {
+        Ok(()) => line(Verdict::Ok, "smtp", format!("{place} takes our mail")),
+        Err(why) => line(Verdict::Fail, "smtp", format!("{why:#}")),
+    }
+}

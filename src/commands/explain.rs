@@ -1,0 +1,155 @@
+//! `explain`: what the bot would do with a mail, and why. No effect at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::setup::Setup;
+use crate::classify::{Classification, Verdict, classify};
+use crate::config::Mode;
+use crate::mail::thread::token_candidates;
+use crate::mail::{self, Author, Mail};
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Mails as files, whole and with their header (.eml)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print JSON for machines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints an explanation for each file.
+///
+/// # Errors
+/// When the configuration is wrong or a file cannot be read.
+pub fn explain(config: &Path, args: &ExplainArgs) -> Result<ExitCode> {
+    let setup = Setup::read(config)?;
+    let mut all = Vec::new();
+    for file in &args.files {
+        let raw = fs::read(file).with_context(|| format!("Cannot read {}", file.display()))?;
+        let explained = explain_one(&setup, file, &raw);
+        if args.json {
+            all.push(explained);
+        } else {
+            print_one(&explained);
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain_one(setup: &Setup, file: &Path, raw: &[u8]) -> Value {
+    let desk = setup.config.desk();
+    let mail = match mail::parse(raw, &setup.config.bounds()) {
+        Ok(mail) => mail,
+        Err(why) => {
+            return json!({
+                "file": file.display().to_string(), "verdict": "quarantined", "reason": why.to_string(),
+                "does": "It would be left in the inbox and shown to staff.",
+            });
+        }
+    };
+    let answers_us = !token_candidates(&mail, &desk.address).is_empty();
+    let classified = classify(&mail, None, &desk, &setup.rules);
+    let (verdict, reason) = name(&classified.verdict);
+    json!({
+        "file": file.display().to_string(),
+        "from": match &mail.author {
+            Author::One(address) => address.as_str(),
+            Author::Nobody => "(nobody)",
+            Author::Several => "(several)",
+        },
+        "subject": mail.subject,
+        "verdict": verdict,
+        "reason": reason,
+        "does": does(setup.config.mode, &classified, &mail, answers_us),
+        "sender": classified.sender_auth.summary(),
+        "rules": classified.evidence.iter().map(|one| json!({
+            "rule": one.rule, "weight": one.weight, "saw": one.saw,
+        })).collect::<Vec<_>>(),
+        "sum": classified.evidence.iter().map(|one| one.weight).sum::<i32>(),
+    })
+}
+
+fn name(verdict: &Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Request(_) => ("deletion-request", "asks for deletion"),
+        Verdict::FormEntry(_) => ("form-notification", "an entry of a form of ours"),
+        Verdict::Answer(_) => ("answer", "answers a letter of ours"),
+        Verdict::Bounce => ("bounce", "a letter of ours cannot arrive"),
+        Verdict::ForStaff(why) => ("for-staff", why.as_str()),
+        Verdict::LeftAlone(why) => ("left-alone", why.as_str()),
+    }
+}
+
+fn does(mode: Mode, classified: &Classification, mail: &Mail, answers_us: bool) -> String {
+    let quiet = mode == Mode::Observe;
+    let asks = |who: &str| match quiet {
+        true => format!(
+            "In observe mode it would be shown to staff; live, a case would open and {who} would be asked to confirm."
+        ),
+        false => format!("A case would open, and {who} would be asked to confirm."),
+    };
+    match &classified.verdict {
+        Verdict::Request(answerable) => asks(answerable.address().as_str()),
+        Verdict::FormEntry(entered) => asks(entered.as_str()),
+        Verdict::ForStaff(_) => "It would be shown to staff; nobody would be answered.".to_owned(),
+        Verdict::LeftAlone(_) if answers_us && mail.report.is_none() => {
+            "It seems to answer a letter of ours; whether it does, only the running desk can tell."
+                .to_owned()
+        }
+        Verdict::LeftAlone(_) | Verdict::Answer(_) | Verdict::Bounce => {
+            "It would be left alone.".to_owned()
+        }
+    }
+}
+
+fn print_one(explained: &Value) {
+    let text = |key: &str| {
+        explained
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    println!("{}", text("file"));
+    println!("  {}: {}", text("verdict"), text("reason"));
+    println!("  {}", text("does"));
+    if explained.get("from").is_some() {
+        println!("  From: {}   Subject: {}", text("from"), text("subject"));
+        println!("  Sender's authentication: {}", text("sender"));
+    }
+    let rules = explained
+        .get("rules")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    for rule in &rules {
+        let part = |key: &str| rule.get(key).cloned().unwrap_or_default();
+        let saw = part("saw");
+        println!(
+            "  {:>+4}  {}  saw \"{}\"",
+            part("weight").as_i64().unwrap_or_default(),
+            part("rule").as_str().unwrap_or_default(),
+            saw.as_str().unwrap_or_default()
+        );
+    }
+    if rules.len() > 1 {
+        println!(
+            "  {:>+4}  in all (a case from 5 on, staff from 2 on)",
+            explained
+                .get("sum")
+                .and_then(Value::as_i64)
+                .unwrap_or_default()
+        );
+    }
+    println!();
+}

@@ -1,0 +1,69 @@
+//! The command line: one file per command.
+
+pub mod cases;
+pub mod check;
+pub mod demo;
+pub mod digest;
+pub mod explain;
+pub mod journal;
+pub mod letters;
+pub mod run;
+pub mod setup;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Looks after a privacy inbox: recognises data deletion requests, proves who asks, keeps a
+/// case for each, reminds staff every day, and tells the requester when it is done.
+#[derive(Debug, Parser)]
+#[command(
+    name = "deletion-desk",
+    version,
+    after_help = "\
+Begin here:
+  deletion-desk demo         the whole job with nothing to set up
+  deletion-desk check        tries bot.toml, the mailbox and the mail server, and says what to do
+  deletion-desk run          looks after the inbox until it is stopped
+A new bot.toml says mode = \"observe\": it answers nobody until you say so."
+)]
+pub struct CommandLine {
+    /// The configuration file
+    #[arg(long, global = true, default_value = "bot.toml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole job with made-up mails in a temporary folder; nothing leaves this machine
+    Demo(demo::DemoArgs),
+    /// Look after the inbox until stopped (Ctrl-C or SIGTERM)
+    Run,
+    /// Try configuration, rules, templates, database, mailbox and mail server; one line each
+    Check(JsonArgs),
+    /// Say what the bot would do with mails in files, and why; changes and sends nothing
+    Explain(explain::ExplainArgs),
+    /// List, show, open and complete cases
+    #[command(subcommand)]
+    Cases(cases::CasesCommand),
+    /// List and approve letters that wait (mode = "approve")
+    #[command(subcommand)]
+    Letters(letters::LettersCommand),
+    /// Print today's digest, or send it to staff now
+    Digest(digest::DigestArgs),
+    /// Check the journal
+    #[command(subcommand)]
+    Journal(journal::JournalCommand),
+}
+
+/// For commands whose output a machine may read.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct JsonArgs {
+    /// Print JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,118 @@
+//! `run`: looks after the inbox until it is stopped.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tracing::info;
+
+use super::setup::{Setup, lock};
+use crate::bot::Bot;
+use crate::bot::tasks::{self, Poll, WAKES_WAITING_MAX};
+use crate::clock::Clock;
+use crate::config::Listen;
+use crate::wake::Wake;
+use crate::web::{self, Web};
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Before anything is read or sent: whatever is wrong with the configuration. Later: storage.
+pub async fn run(config: &Path) -> Result<ExitCode> {
+    let setup = Setup::read(config)?;
+    setup.config.check_files()?;
+    let listener = match setup.config.web.listen {
+        Listen::Off => None,
+        Listen::On(address) => {
+            let listener = TcpListener::bind(address).await;
+            Some(listener.with_context(|| {
+                format!(
+                    "Cannot listen on {address} (web.listen in {})",
+                    config.display()
+                )
+            })?)
+        }
+    };
+    let stop = stop_signal()?;
+    start(setup, listener, Clock::System, stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts everything and waits for its end.
+///
+/// # Errors
+/// As [`run`].
+pub async fn start(
+    setup: Setup,
+    listener: Option<TcpListener>,
+    clock: Clock,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
+    let database = setup.database();
+    let _lock = lock(&database)?;
+    let key = setup.key(true)?;
+    let mailbox = setup.mailbox()?;
+    let (submitter, lines) = setup.submitter()?;
+    let settings = setup.settings();
+    let started_at = clock.now();
+    let identity = Arc::new(settings.identity.clone());
+    let templates = Arc::new(setup.templates.clone());
+    let mode = settings.mode;
+    let bot = Bot::open(
+        settings,
+        setup.rules,
+        setup.templates,
+        &database,
+        key,
+        clock.clone(),
+    )
+    .await?;
+    let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
+    let poll = Poll {
+        every: setup.config.poll(),
+        message_bytes_max: setup.config.bounds().message_bytes_max,
+    };
+    let mut tasks = tasks::start(mailbox, &submitter, lines, poll, &wakes);
+    let (stop_page, page_stops) = oneshot::channel::<()>();
+    if let Some(listener) = listener {
+        let web = Web {
+            store: bot.store().clone(),
+            templates,
+            identity,
+            wakes: wakes.clone(),
+            clock,
+            started_at,
+        };
+        let ended = async move { drop(page_stops.await) };
+        tasks.spawn(async move {
+            if let Err(why) = web::serve(listener, web::router(web), ended).await {
+                tracing::error!(why = %format!("{why:#}"), "the page has stopped");
+            }
+        });
+    }
+    info!(mode = mode.as_str(), "started");
+    tokio::spawn(async move {
+        stop.await;
+        drop(wakes.send(Wake::Stop).await);
+    });
+    let ended = bot.run(woken).await;
+    drop(stop_page);
+    tasks.shutdown().await;
+    ended
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("stopping");
+    })
+}

@@ -1,0 +1,293 @@
+//! What commands begin with: configuration, rules, templates, key, database.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use data_encoding::HEXLOWER;
+
+use crate::bot::Settings;
+use crate::case::verification::TokenKey;
+use crate::classify::rules::RuleSet;
+use crate::classify::shipped::RULES;
+use crate::compose::Templates;
+use crate::compose::shipped::TEMPLATES;
+use crate::config::{Config, ImapTls, MailboxSection, SmtpSection, SmtpTls};
+use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox};
+use crate::store::{Access, Store};
+use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
+
+/// Octets of the secret key.
+const KEY_BYTES: usize = 32;
+
+/// A checked configuration.
+#[derive(Debug)]
+pub struct Setup {
+    /// `bot.toml`.
+    pub config: Config,
+    /// Compiled rules that keep their own examples.
+    pub rules: RuleSet,
+    /// Templates, tried with every variable.
+    pub templates: Templates,
+}
+
+impl Setup {
+    /// Reads all of it.
+    ///
+    /// # Errors
+    /// One message: file, key or line, what is wrong, what to do.
+    pub fn read(config: &Path) -> Result<Setup> {
+        let config = Config::read(config)?;
+        let rules = rules(&config)?;
+        let templates = templates(&config)?;
+        let unknown = config
+            .forms
+            .iter()
+            .find(|form| rules.form(&form.rule).is_none());
+        if let Some(form) = unknown {
+            let names: Vec<&str> = rules.form_names().collect();
+            bail!(
+                "{}: form.rule: there is no rules/forms/{}.toml; there are {}",
+                config.file.display(),
+                form.rule,
+                names.join(", ")
+            );
+        }
+        Ok(Setup {
+            config,
+            rules,
+            templates,
+        })
+    }
+
+    /// What the bot works by.
+    pub fn settings(&self) -> Settings {
+        Settings::of(&self.config)
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> PathBuf {
+        self.config.resolve(&self.config.database.path)
+    }
+
+    /// Opens the database beside a daemon that may be running.
+    ///
+    /// # Errors
+    /// When it is not there, or not of this version.
+    pub async fn open_store(&self) -> Result<Store> {
+        let database = self.database();
+        if !database.exists() {
+            bail!(
+                "There is no database at {} yet; `deletion-desk run` makes it",
+                database.display()
+            );
+        }
+        Store::open(&database, self.key(false)?, Access::Command).await
+    }
+
+    /// The secret key; made at the first start.
+    ///
+    /// # Errors
+    /// When it is missing, unreadable, or readable by others.
+    pub fn key(&self, make: bool) -> Result<TokenKey> {
+        let file = self.config.resolve(&self.config.database.key_file);
+        let place = file.display();
+        let text = match fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(why) if why.kind() == ErrorKind::NotFound && make && !self.database().exists() => {
+                make_key(&file)?
+            }
+            Err(why) if why.kind() == ErrorKind::NotFound => bail!(
+                "The key {place} is missing. Every link that was mailed depends on it: restore it from its backup"
+            ),
+            Err(why) => return Err(why).with_context(|| format!("Cannot read the key {place}")),
+        };
+        let mode = fs::metadata(&file)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            bail!(
+                "The key {place} can be read by others (mode {:o}); run: chmod 600 {place}",
+                mode & 0o777
+            );
+        }
+        let bytes = HEXLOWER
+            .decode(text.trim().as_bytes())
+            .ok()
+            .filter(|bytes| bytes.len() == KEY_BYTES);
+        bytes
+            .map(TokenKey::new)
+            .ok_or_else(|| anyhow!("The key {place} is damaged; restore it from its backup"))
+    }
+
+    /// The mailbox to read.
+    ///
+    /// # Errors
+    /// When a file that the configuration names cannot be read.
+    pub fn mailbox(&self) -> Result<Mailbox> {
+        match &self.config.mailbox {
+            MailboxSection::Maildir { path, .. } => Ok(Mailbox::Maildir(MaildirMailbox::open(
+                &self.config.resolve(path),
+            )?)),
+            MailboxSection::Imap(imap) => {
+                Ok(Mailbox::Imap(Box::new(ImapMailbox::new(ImapSettings {
+                    host: imap.host.clone(),
+                    port: imap.port,
+                    tls: imap.tls == ImapTls::Implicit,
+                    username: imap.username.clone(),
+                    password: self
+                        .config
+                        .secret(&imap.password_file, &imap.password_env)
+                        .map_err(|why| anyhow!("mailbox: {why}"))?,
+                    folder: imap.folder.clone(),
+                    ca_pem: self.ca(imap.ca_file.as_deref())?,
+                    idle: imap.idle,
+                    message_bytes_max: imap.message_bytes_max,
+                }))))
+            }
+        }
+    }
+
+    /// Where letters are submitted to, and over how many lines.
+    ///
+    /// # Errors
+    /// As [`Setup::mailbox`].
+    pub fn submitter(&self) -> Result<(Submitter, usize)> {
+        let smtp = match &self.config.smtp {
+            SmtpSection::Maildir { path } => {
+                let path = self.config.resolve(path);
+                return Ok((Submitter::Maildir(MaildirSubmitter { path }), 1));
+            }
+            SmtpSection::Smtp(smtp) => smtp,
+        };
+        let (tls, port) = match smtp.tls {
+            SmtpTls::Implicit => (Tls::Implicit, 465),
+            SmtpTls::Starttls => (Tls::Starttls, 587),
+            SmtpTls::None => (Tls::None, 25),
+        };
+        let login = match &smtp.username {
+            None => None,
+            Some(username) => {
+                let secret = self.config.secret(&smtp.password_file, &smtp.password_env);
+                Some((
+                    username.clone(),
+                    secret.map_err(|why| anyhow!("smtp: {why}"))?,
+                ))
+            }
+        };
+        let settings = SmtpSettings {
+            host: smtp.host.clone(),
+            port: smtp.port.unwrap_or(port),
+            tls,
+            login,
+            ca_pem: self.ca(smtp.ca_file.as_deref())?,
+            hello: self.config.identity.address.domain().to_owned(),
+        };
+        Ok((Submitter::Smtp(settings.into()), smtp.connections_max))
+    }
+
+    fn ca(&self, file: Option<&Path>) -> Result<Option<Vec<u8>>> {
+        file.map(|file| {
+            let file = self.config.resolve(file);
+            fs::read(&file).with_context(|| format!("Cannot read {}", file.display()))
+        })
+        .transpose()
+    }
+}
+
+fn make_key(file: &Path) -> Result<String> {
+    let context = || format!("Cannot make the key {}", file.display());
+    let mut bytes = [0; KEY_BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|why| anyhow!("The system gives no random bytes: {why}"))?;
+    let text = HEXLOWER.encode(&bytes);
+    let mut key = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(context)?;
+    key.write_all(text.as_bytes())
+        .and_then(|()| key.sync_all())
+        .with_context(context)?;
+    Ok(text)
+}
+
+/// Keeps a second daemon away from the same database until it is dropped.
+///
+/// # Errors
+/// When one is running.
+pub fn lock(database: &Path) -> Result<File> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("Cannot open {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => {
+            bail!(
+                "Another deletion-desk runs with the database {}; stop it first",
+                database.display()
+            )
+        }
+        Err(fs::TryLockError::Error(why)) => {
+            Err(why).with_context(|| format!("Cannot lock {}", path.display()))
+        }
+    }
+}
+
+fn rules(config: &Config) -> Result<RuleSet> {
+    match &config.rules {
+        None => RuleSet::load(RULES.iter().copied()).map_err(|why| anyhow!(why)),
+        Some(folder) => {
+            let files = files_below(&config.resolve(folder), "toml").context("rules")?;
+            let files = files
+                .iter()
+                .map(|(path, text)| (path.as_str(), text.as_str()));
+            RuleSet::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
+        }
+    }
+}
+
+fn templates(config: &Config) -> Result<Templates> {
+    match &config.templates {
+        None => Templates::load(TEMPLATES.iter().copied()).map_err(|why| anyhow!(why)),
+        Some(folder) => {
+            let folder = config.resolve(folder);
+            let mut files = files_below(&folder, "md").context("templates")?;
+            files.extend(files_below(&folder, "html").context("templates")?);
+            let files = files
+                .iter()
+                .map(|(path, text)| (path.as_str(), text.as_str()));
+            Templates::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
+        }
+    }
+}
+
+/// Files with that ending, as sorted paths below `folder` with their text.
+fn files_below(folder: &Path, ending: &str) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    let mut todo = vec![folder.to_owned()];
+    while let Some(here) = todo.pop() {
+        let entries = fs::read_dir(&here)
+            .with_context(|| format!("Cannot read the folder {}", here.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                todo.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("Cannot read {}", path.display()))?;
+                let below = path.strip_prefix(folder).unwrap_or(&path);
+                found.push((below.to_string_lossy().replace('\\', "/"), text));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

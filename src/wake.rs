@@ -1,0 +1,34 @@
+//! The closed list of what can make the bot act. Whoever asks gets an answer only after what
+//! follows is on disk.
+
+use tokio::sync::oneshot;
+
+use crate::bot::page::{PageAct, PageAnswer};
+use crate::mailbox::{Fetched, Seen};
+use crate::store::outbox::End;
+use crate::submission::Parcel;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Wake {
+    /// The mailbox lists these keys. Answer: those that are not handled yet.
+    Listed(Vec<String>, oneshot::Sender<Vec<String>>),
+    /// These are their sizes and dates. Answer: what to fetch, in batches.
+    Described(Vec<Seen>, oneshot::Sender<Vec<Vec<Seen>>>),
+    /// A batch came. Answer: it is handled.
+    Fetched(Vec<Fetched>, oneshot::Sender<()>),
+    /// A poll went well to its end.
+    Polled,
+    /// A poll failed, in words.
+    PollFailed(String),
+    /// Somebody pressed a button on the page. Answer: what to show.
+    Pressed(PageAct, oneshot::Sender<PageAnswer>),
+    /// A worker has a line free. Answer: letters to submit; none when the bot stops.
+    Ready(oneshot::Sender<Vec<Parcel>>),
+    /// An attempt ended.
+    Ended(i64, End),
+    /// A second has passed.
+    Second,
+    /// Finish the letters in hand and stop.
+    Stop,
+}

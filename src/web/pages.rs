@@ -1,0 +1,92 @@
+//! Values for the page templates.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use minijinja::{Value, context};
+
+use crate::case::deadline::day_of;
+use crate::case::{Role, State};
+use crate::compose::{Identity, day_in_words};
+use crate::store::cases::StoredCase;
+
+const STYLE: &str = include_str!("../../templates/en/pages/style.css");
+
+/// What somebody tried on the page, to show it again.
+#[derive(Default)]
+pub(super) struct Try {
+    pub(super) problem: Option<&'static str>,
+    pub(super) role: Option<Role>,
+    pub(super) ticked: bool,
+    pub(super) just_done: bool,
+}
+
+pub(super) async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+pub(super) fn with_identity(values: Value, identity: &Identity) -> Value {
+    context! {
+        ..values,
+        ..context! {
+            organization => identity.organization.as_str(),
+            desk => identity.address.as_str(),
+            privacy_policy => identity.privacy_policy.as_str(),
+            style => "/style.css",
+            fulfil_days => identity.fulfil_days,
+            verification_days => identity.verification_days,
+            redirect_days => crate::case::Policy::REDIRECT_DAYS,
+        }
+    }
+}
+
+pub(super) fn nothing() -> Value {
+    context! {}
+}
+
+pub(super) fn form(problem: Option<&str>, entered: &str) -> Value {
+    context! { problem, entered }
+}
+
+pub(super) fn notice(heading: &str, text: &str) -> Value {
+    context! { heading, text }
+}
+
+pub(super) fn case(stored: &StoredCase, token: &str, tried: &Try, identity: &Identity) -> Value {
+    let case = &stored.case;
+    let day = |at: Option<chrono::DateTime<chrono::Utc>>| {
+        at.map(|at| day_in_words(day_of(at, identity.zone)))
+            .unwrap_or_default()
+    };
+    // A link that came too late finds the case waiting; for the reader it has lapsed.
+    let state = match case.state {
+        State::AwaitingVerification => "expired",
+        State::InProgress | State::Redirecting => case.state.as_str(),
+        State::Closed(resolution) => resolution.as_str(),
+    };
+    context! {
+        state,
+        problem => tried.problem,
+        masked => stored.subject.as_ref().map(|subject| subject.masked()).unwrap_or_default(),
+        chosen => tried.role.or(case.role).map(Role::as_str).unwrap_or_default(),
+        role => case.role.map(in_words).unwrap_or_default(),
+        reference => case.reference.as_str(),
+        received_on => day(Some(case.received_at)),
+        confirmed_on => day(case.confirmed_at),
+        due_on => case.due_on.map(day_in_words).unwrap_or_default(),
+        closed_on => day(case.closed_at),
+        action => format!("/c/{token}"),
+        just_done => tried.just_done,
+        ticked => tried.ticked,
+    }
+}
+
+/// What the requester chose, said back to them.
+fn in_words(role: Role) -> &'static str {
+    match role {
+        Role::OwnAccount => "for your own account",
+        Role::Workspace => "as owner or admin, for the whole workspace",
+        Role::Business => "for a connected business",
+        Role::Customer => "as a customer of a business",
+        Role::NotSure => "you were not sure",
+    }
+}
