@@ -262,7 +262,7 @@ fn message_line(line: &MessageLine, zone: Tz) -> Value {
     let command = match (&line.proposed, line.outcome) {
         (Some(_), Some(Outcome::ForStaff | Outcome::WouldAsk)) => {
             format!(
-                "deletion-desk cases open --from-message {} --by YOUR-NAME",
+                "deletion-desk cases open --from-message {} --by NAME",
                 line.id
             )
         }

@@ -8,7 +8,7 @@ use super::Bot;
 use super::reading::{Read, read};
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
-use crate::classify::{Answer, Classification, ForStaff, Verdict, classify, text};
+use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, classify, text};
 use crate::config::{Backfill, FIRST_LOOK_DAYS, Mode};
 use crate::mail::thread::{echoable_message_id, token_candidates};
 use crate::mail::{EmailAddress, Mail};
@@ -251,24 +251,32 @@ impl Bot {
                 self.answer(tx, *answer, mail, &letter, now).await
             }
             (Verdict::Bounce, Some(letter)) => self.bounce(tx, &letter, now).await,
-            (Verdict::ForStaff(why), _) => Ok(for_staff(why.as_str(), proposal(*why, mail), mail)),
-            (Verdict::LeftAlone(why), _) => {
-                let written_by_requester = match mail.author.address() {
-                    Some(author) if why.as_str() == "not-a-request" => {
-                        tx.open_case_for(author).await?
-                    }
-                    _ => None,
-                };
-                Ok(match written_by_requester {
-                    // Into the case only by token; this is a hint for staff.
-                    Some(_) => for_staff("later-mail", None, mail),
-                    None => Handled::new(Outcome::LeftAlone, why.as_str()),
+            (Verdict::ForStaff(why), _) => {
+                let known =
+                    *why == ForStaff::PossibleRequest && self.has_open_case(tx, mail).await?;
+                Ok(match known {
+                    true => for_staff("later-mail", None, mail),
+                    false => for_staff(why.as_str(), proposal(*why, mail), mail),
                 })
             }
+            // A mail of a requester without a token: a hint for staff, never into the case.
+            (Verdict::LeftAlone(LeftAlone::NotARequest), _)
+                if self.has_open_case(tx, mail).await? =>
+            {
+                Ok(for_staff("later-mail", None, mail))
+            }
+            (Verdict::LeftAlone(why), _) => Ok(Handled::new(Outcome::LeftAlone, why.as_str())),
             // Without its letter an answer or a bounce is nothing that we know.
             (Verdict::Answer(_) | Verdict::Bounce, None) => {
                 Ok(for_staff("answer-unclear", None, mail))
             }
+        }
+    }
+
+    async fn has_open_case(&self, tx: &mut Tx, mail: &Mail) -> Result<bool> {
+        match mail.author.address() {
+            Some(author) => Ok(tx.open_case_for(author).await?.is_some()),
+            None => Ok(false),
         }
     }
 
@@ -313,6 +321,8 @@ impl Bot {
             .await?;
         let outcome = match decided.decision.reason {
             Reason::VerificationRequested | Reason::VerificationDeferred => Outcome::Opened,
+            // Perhaps an answer whose client dropped the token: then it must not go unseen.
+            Reason::AlreadyAsked if mail.is_some_and(is_answer) => Outcome::ForStaff,
             Reason::VerificationRepeated | Reason::AlreadyAsked => Outcome::Joined,
             Reason::RepeatNoted => Outcome::Noted,
             _ => Outcome::ForStaff,
@@ -322,6 +332,11 @@ impl Bot {
             ..about(&decided)
         };
         Ok(match outcome {
+            Outcome::ForStaff if decided.decision.reason == Reason::AlreadyAsked => Handled {
+                reason: "later-mail".to_owned(),
+                excerpt: proposed.excerpt,
+                ..handled
+            },
             Outcome::ForStaff => Handled {
                 proposed: proposed.proposed,
                 excerpt: proposed.excerpt,
@@ -471,6 +486,11 @@ fn proposal(why: ForStaff, mail: &Mail) -> Option<EmailAddress> {
         ForStaff::FormNotAuthenticated => text::addresses(&mail.body.own).into_iter().next(),
         ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => None,
     }
+}
+
+/// Whether somebody answered with it, by header or subject.
+fn is_answer(mail: &Mail) -> bool {
+    mail.headers.first("in-reply-to").is_some() || mail.subject.to_lowercase().starts_with("re:")
 }
 
 /// The subject and the beginning of what a mail says, on one line.

@@ -190,11 +190,26 @@ fn request(
     match strength {
         Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
         Strength::Suggests => Verdict::ForStaff(ForStaff::PossibleRequest),
+        // In somebody else's thread the subject is not the writer's own word.
+        Strength::Acts if is_in_a_thread(mail) && says_itself(mail, rules) == Strength::Nothing => {
+            Verdict::ForStaff(ForStaff::PossibleRequest)
+        }
         Strength::Acts if names_another(mail, answerable.address(), desk) => {
             Verdict::ForStaff(ForStaff::NamesAnotherAddress)
         }
         Strength::Acts => Verdict::Request(answerable),
     }
+}
+
+fn is_in_a_thread(mail: &Mail) -> bool {
+    mail.headers
+        .first("in-reply-to")
+        .is_some_and(|id| id.contains('@'))
+}
+
+/// What the body says without its subject.
+fn says_itself(mail: &Mail, rules: &RuleSet) -> Strength {
+    rules.judge_text(Kind::DeletionRequest, "", &mail.body.own, &mut Vec::new())
 }
 
 /// Whether the writer's own words hold an address that is neither theirs nor the desk's.

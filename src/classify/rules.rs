@@ -182,9 +182,23 @@ impl RuleSet {
     /// How sure the rules of one kind are about a mail, over all languages; what fired is
     /// added to `evidence`.
     pub fn judge(&self, kind: Kind, mail: &Mail, evidence: &mut Vec<Evidence>) -> Strength {
-        let words = Words::of(&mail.subject, &mail.body.own);
+        self.judge_text(kind, &mail.subject, &mail.body.own, evidence)
+    }
+
+    /// As [`RuleSet::judge`], of a subject and a text.
+    pub fn judge_text(
+        &self,
+        kind: Kind,
+        subject: &str,
+        own: &str,
+        evidence: &mut Vec<Evidence>,
+    ) -> Strength {
+        let words = Words::of(subject, own);
         let files = self.files.iter().filter(|file| file.kind == kind);
-        files.map(|file| file.judge(&words, evidence)).max().unwrap_or(Strength::Nothing)
+        files
+            .map(|file| file.judge(&words, evidence))
+            .max()
+            .unwrap_or(Strength::Nothing)
     }
 }
 
@@ -281,11 +295,7 @@ impl Rule {
                 "needs at least one pattern in `any` and one text in `examples`".to_owned(),
             );
         }
-        if let Some(text) = self
-            .examples
-            .iter()
-            .find(|text| !self.sees_text(text))
-        {
+        if let Some(text) = self.examples.iter().find(|text| !self.sees_text(text)) {
             return Err(format!("does not match its own example {text:?}"));
         }
         if let Some(text) = self
@@ -299,13 +309,20 @@ impl Rule {
     }
 
     fn sees_text(&self, text: &str) -> bool {
-        let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
+        let (subject, own) = if self.place == Place::Subject {
+            (text, "")
+        } else {
+            ("", text)
+        };
         self.sees(&Words::of(subject, own)).is_some()
     }
 
     fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
         let find = |text: &'t str| {
-            self.patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
+            self.patterns
+                .iter()
+                .find_map(|pattern| pattern.find(text))
+                .map(|found| found.as_str())
         };
         match self.place {
             Place::Subject => find(&words.subject),
@@ -325,8 +342,16 @@ struct Words {
 
 impl Words {
     fn of(subject: &str, own: &str) -> Words {
-        let lines: Vec<String> = own.lines().map(normalize).filter(|line| !line.is_empty()).collect();
-        Words { subject: bare_subject(subject), own: lines.join(" "), lines: lines.join("\n") }
+        let lines: Vec<String> = own
+            .lines()
+            .map(normalize)
+            .filter(|line| !line.is_empty())
+            .collect();
+        Words {
+            subject: bare_subject(subject),
+            own: lines.join(" "),
+            lines: lines.join("\n"),
+        }
     }
 }
 

@@ -45,6 +45,7 @@ struct TextWriter {
     /// Destination and title of the link being read, and where its label begins.
     link: Option<(String, String, usize)>,
     underline: Option<char>,
+    quotes: bool,
 }
 
 impl TextWriter {
@@ -57,8 +58,8 @@ impl TextWriter {
             Event::HardBreak => self.block.push('\n'),
             Event::Rule => {
                 self.flush();
-                self.out.push_str("-- \n".trim_end());
-                self.out.push_str("----\n\n");
+                // RFC 3676 §4.3: what follows is no part of the letter itself.
+                self.out.push_str("-- \n");
             }
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
@@ -99,6 +100,10 @@ impl TextWriter {
         match tag {
             TagEnd::Link => self.end_link(),
             TagEnd::Paragraph | TagEnd::Item | TagEnd::Heading(_) => self.flush(),
+            TagEnd::BlockQuote(_) => {
+                self.flush();
+                self.quotes = false;
+            }
             TagEnd::List(_) => {
                 self.flush();
                 self.lists.pop();
@@ -130,12 +135,19 @@ impl TextWriter {
             return;
         }
         let indent = "  ".repeat(self.lists.len().saturating_sub(1));
-        let first = format!("{indent}{}", std::mem::take(&mut self.bullet));
-        let rest = if self.lists.is_empty() {
+        let mut first = format!("{indent}{}", std::mem::take(&mut self.bullet));
+        let mut rest = if self.lists.is_empty() {
             String::new()
         } else {
             format!("{indent}  ")
         };
+        if self.quotes {
+            rest.push_str("> ");
+            first.clone_from(&rest);
+        } else if first.trim().is_empty() {
+            // A further paragraph of an item stands under its first one.
+            first.clone_from(&rest);
+        }
         let wrapped = wrap(&block, &first, &rest);
         self.out.push_str(&wrapped);
         if let Some(line) = self.underline.take() {

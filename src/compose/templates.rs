@@ -62,6 +62,7 @@ impl Templates {
             _ => AutoEscape::None,
         });
         environment.set_formatter(format_value);
+        environment.add_filter("code", code);
         for (path, text) in files {
             add(&mut environment, path, text)?;
         }
@@ -244,6 +245,11 @@ fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<()
         text
     })
     .map_err(Error::from)
+}
+
+/// A value as a code span. Inside one nothing is markup, and a backslash would be shown.
+fn code(value: String) -> Value {
+    Value::from_safe_string(format!("`{}`", value.replace(['`', '\n', '\r'], " ")))
 }
 
 /// One value for each variable, and each variant that a template may branch on.

@@ -164,7 +164,7 @@ impl Store {
         Ok(rows.iter().map(Entry::read).collect())
     }
 
-    /// The hash of the newest entry.
+    /// The hash of the newest entry; `empty` before the first.
     ///
     /// # Errors
     /// Storage errors.
@@ -173,7 +173,7 @@ impl Store {
             sqlx::query_scalar("SELECT hash FROM journal ORDER BY seq DESC LIMIT 1")
                 .fetch_optional(self.readers())
                 .await?;
-        Ok(head.unwrap_or_else(|| GENESIS.to_owned()))
+        Ok(head.unwrap_or_else(|| "empty".to_owned()))
     }
 
     /// Recomputes the whole chain, and folds each case out of it.

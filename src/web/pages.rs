@@ -30,8 +30,8 @@ pub(super) fn with_identity(values: Value, identity: &Identity) -> Value {
         ..context! {
             organization => identity.organization.as_str(),
             desk => identity.address.as_str(),
-            privacy_policy => identity.privacy_policy.as_str(),
-            style => "/style.css",
+            privacy_policy => Value::from_safe_string(identity.privacy_policy.clone()),
+            style => Value::from_safe_string("/style.css".to_owned()),
             fulfil_days => identity.fulfil_days,
             verification_days => identity.verification_days,
             redirect_days => crate::case::Policy::REDIRECT_DAYS,
@@ -74,7 +74,7 @@ pub(super) fn case(stored: &StoredCase, token: &str, tried: &Try, identity: &Ide
         confirmed_on => day(case.confirmed_at),
         due_on => case.due_on.map(day_in_words).unwrap_or_default(),
         closed_on => day(case.closed_at),
-        action => format!("/c/{token}"),
+        action => Value::from_safe_string(format!("/c/{token}")),
         just_done => tried.just_done,
         ticked => tried.ticked,
     }

@@ -1,0 +1,510 @@
+//! The whole bot in memory, with a clock in the hand. Tests read as what people do.
+
+use std::path::Path;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use chrono::{DateTime, TimeDelta, Utc};
+use deletion_desk::bot::tasks::{Poll, WAKES_WAITING_MAX, poll_once};
+use deletion_desk::bot::{Bot, Settings};
+use deletion_desk::case::verification::TokenKey;
+use deletion_desk::classify::rules::RuleSet;
+use deletion_desk::classify::shipped::RULES;
+use deletion_desk::clock::Clock;
+use deletion_desk::compose::Templates;
+use deletion_desk::compose::shipped::TEMPLATES;
+use deletion_desk::config::Config;
+use deletion_desk::mail::{self, Bounds};
+use deletion_desk::mailbox::{Mailbox, MemoryMailbox};
+use deletion_desk::store::Store;
+use deletion_desk::store::cases::StoredCase;
+use deletion_desk::store::lists::MessageLine;
+use deletion_desk::submission::{MemorySubmitter, Parcel, Submitter};
+use deletion_desk::wake::Wake;
+use deletion_desk::web::{Web, router};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tower::ServiceExt as _;
+
+/// Monday, early afternoon in Berlin.
+pub(crate) const START: &str = "2026-06-01T12:00:00Z";
+pub(crate) const JANE: &str = "jane@example.org";
+pub(crate) const OFFICER: &str = "officer@flexus.example";
+pub(crate) const DESK: &str = "hello@flexus.example";
+
+/// The settings of most tests; `{extra}` is replaced by what a test adds.
+const CONFIG: &str = r#"
+mode = "live"
+[identity]
+organization = "Flexus"
+address = "hello@flexus.example"
+name = "Flexus Privacy"
+privacy_policy = "https://flexus.example/privacy"
+time_zone = "Europe/Berlin"
+plus_addressing = true
+[mailbox]
+kind = "maildir"
+path = "in"
+[smtp]
+kind = "maildir"
+path = "out"
+[database]
+path = "bot.db"
+key_file = "bot.key"
+[web]
+listen = "127.0.0.1:1"
+public_url = "https://privacy.flexus.example"
+[policy]
+law = "gdpr"
+[staff]
+digest = "0 8 * * *"
+[[staff.members]]
+address = "officer@flexus.example"
+name = "Officer"
+[authentication]
+authserv_id = "mx.flexus.example"
+[[form]]
+rule = "flexus"
+from = "forms@flexus.example"
+"#;
+
+/// A desk that works.
+pub(crate) struct Desk {
+    pub(crate) inbox: MemoryMailbox,
+    pub(crate) out: MemorySubmitter,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) settings: Settings,
+    pages: Router,
+    wakes: mpsc::Sender<Wake>,
+    bot: JoinHandle<anyhow::Result<()>>,
+    folder: TempDir,
+    config: String,
+    received: usize,
+}
+
+/// A letter as its reader sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    pub(crate) subject: String,
+    pub(crate) text: String,
+    pub(crate) message_id: String,
+    pub(crate) reply_to: String,
+    pub(crate) return_path: String,
+    pub(crate) raw: String,
+}
+
+/// What a page answered.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Desk {
+    /// In live mode.
+    pub(crate) async fn live() -> Desk {
+        Desk::with(|config| config).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(change: impl FnOnce(String) -> String) -> Desk {
+        let folder = TempDir::new().unwrap();
+        let config = change(CONFIG.to_owned());
+        let clock = Clock::manual(START.parse().unwrap());
+        let mut desk = Desk::start(
+            folder,
+            config,
+            clock,
+            MemoryMailbox::default(),
+            MemorySubmitter::default(),
+        )
+        .await;
+        // The first look at an empty inbox, so that what comes from now on is new.
+        desk.settles().await;
+        desk.hours_pass(2).await;
+        desk
+    }
+
+    /// With mail that lies there before the first start.
+    pub(crate) async fn beside(old: &[(i64, &str)], change: impl FnOnce(String) -> String) -> Desk {
+        let folder = TempDir::new().unwrap();
+        let clock = Clock::manual(START.parse().unwrap());
+        let inbox = MemoryMailbox::default();
+        for (index, (days_ago, raw)) in old.iter().enumerate() {
+            let at = clock.now() - TimeDelta::days(*days_ago);
+            inbox.put(&format!("1:{}", 5000 + index), at, crlf(raw).as_bytes());
+        }
+        let config = change(CONFIG.to_owned());
+        let mut desk = Desk::start(folder, config, clock, inbox, MemorySubmitter::default()).await;
+        desk.settles().await;
+        desk
+    }
+
+    async fn start(
+        folder: TempDir,
+        config: String,
+        clock: Clock,
+        inbox: MemoryMailbox,
+        out: MemorySubmitter,
+    ) -> Desk {
+        let parsed = Config::parse(&folder.path().join("bot.toml"), &config).unwrap();
+        let settings = Settings::of(&parsed);
+        let rules = RuleSet::load(RULES.iter().copied()).unwrap();
+        let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
+        let key = TokenKey::new(vec![7; 32]);
+        let database = folder.path().join("bot.db");
+        let bot = Bot::open(
+            settings.clone(),
+            rules,
+            templates.clone(),
+            &database,
+            key,
+            clock.clone(),
+        )
+        .await
+        .unwrap();
+        let store = bot.store().clone();
+        let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
+        let pages = router(Web {
+            store: store.clone(),
+            templates: templates.into(),
+            identity: settings.identity.clone().into(),
+            wakes: wakes.clone(),
+            clock: clock.clone(),
+            started_at: clock.now(),
+        });
+        let bot = tokio::spawn(bot.run(woken));
+        Desk {
+            inbox,
+            out,
+            clock,
+            store,
+            settings,
+            pages,
+            wakes,
+            bot,
+            folder,
+            config,
+            received: 0,
+        }
+    }
+
+    /// Stops and starts again over the same database, inbox and clock.
+    pub(crate) async fn restarts(self) -> Desk {
+        self.wakes.send(Wake::Stop).await.unwrap();
+        self.bot.await.unwrap().unwrap();
+        let received = self.received;
+        let mut desk =
+            Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
+        desk.received = received;
+        desk
+    }
+
+    /// Ends as by `kill -9`: nothing is finished.
+    pub(crate) async fn dies(self) -> Desk {
+        self.bot.abort();
+        let _ = self.bot.await;
+        let received = self.received;
+        let mut desk =
+            Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
+        desk.received = received;
+        desk
+    }
+
+    /// A mail arrives, and everything that follows is done.
+    pub(crate) async fn receives(&mut self, raw: &str) {
+        self.mail_arrives(raw);
+        self.settles().await;
+    }
+
+    /// A mail arrives; nobody looks yet.
+    pub(crate) fn mail_arrives(&mut self, raw: &str) {
+        self.received += 1;
+        // As on the way of every real mail: no two have the same bytes.
+        let raw = format!(
+            "Received: from mx by mail with ESMTP id {}\n{raw}",
+            self.received
+        );
+        let key = format!("1:{}", self.received);
+        self.inbox
+            .put(&key, self.clock.now(), crlf(&raw).as_bytes());
+    }
+
+    /// Polls, ticks and submits until nothing is left to do.
+    pub(crate) async fn settles(&mut self) {
+        self.polls().await;
+        self.wakes.send(Wake::Second).await.unwrap();
+        self.submits().await;
+        self.polls().await;
+    }
+
+    pub(crate) async fn polls(&self) {
+        let poll = Poll {
+            every: Duration::from_secs(60),
+            message_bytes_max: 1 << 20,
+        };
+        let mut mailbox = Mailbox::Memory(self.inbox.clone());
+        poll_once(&mut mailbox, poll, &self.wakes).await.unwrap();
+        self.wakes.send(Wake::Polled).await.unwrap();
+        self.barrier().await;
+    }
+
+    /// Works through the outbox as the workers do.
+    pub(crate) async fn submits(&self) {
+        let mut line = Submitter::Memory(self.out.clone()).line();
+        while let Some(parcels) = self.takes_letters().await {
+            for parcel in parcels {
+                let end = line.submit(&parcel).await;
+                self.wakes.send(Wake::Ended(parcel.id, end)).await.unwrap();
+            }
+            self.barrier().await;
+        }
+    }
+
+    /// A worker takes letters and does nothing with them yet.
+    pub(crate) async fn takes_letters(&self) -> Option<Vec<Parcel>> {
+        let (answer, mut answered) = oneshot::channel();
+        self.wakes.send(Wake::Ready(answer)).await.unwrap();
+        self.barrier().await;
+        self.barrier().await;
+        answered.try_recv().ok()
+    }
+
+    /// Returns when the bot has looked at everything so far.
+    async fn barrier(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.wakes
+            .send(Wake::Listed(Vec::new(), answer))
+            .await
+            .unwrap();
+        answered.await.unwrap();
+    }
+
+    /// Time passes, with a look at the clock every hour.
+    pub(crate) async fn hours_pass(&mut self, hours: i64) {
+        for _ in 0..hours {
+            self.clock.set(self.clock.now() + TimeDelta::hours(1));
+            self.settles().await;
+        }
+    }
+
+    /// Days pass.
+    pub(crate) async fn days_pass(&mut self, days: i64) {
+        self.hours_pass(days * 24).await;
+    }
+
+    /// The clock jumps, and nobody looks in between.
+    pub(crate) fn sleeps_for(&self, time: TimeDelta) {
+        self.clock.set(self.clock.now() + time);
+    }
+
+    /// What arrived at an address, oldest first.
+    pub(crate) fn letters_to(&self, address: &str) -> Vec<Letter> {
+        let taken = self.out.taken();
+        taken
+            .iter()
+            .filter(|parcel| parcel.to.as_str() == address)
+            .map(Letter::read)
+            .collect()
+    }
+
+    /// The newest one.
+    #[track_caller]
+    pub(crate) fn last_letter_to(&self, address: &str) -> Letter {
+        self.letters_to(address)
+            .pop()
+            .unwrap_or_else(|| panic!("no letter to {address}"))
+    }
+
+    /// Subjects of what arrived at an address.
+    pub(crate) fn subjects_to(&self, address: &str) -> Vec<String> {
+        self.letters_to(address)
+            .into_iter()
+            .map(|letter| letter.subject)
+            .collect()
+    }
+
+    /// Letters to anybody but staff.
+    pub(crate) fn letters_out(&self) -> usize {
+        self.out
+            .taken()
+            .iter()
+            .filter(|parcel| parcel.to.as_str() != OFFICER)
+            .count()
+    }
+
+    pub(crate) async fn cases(&self) -> Vec<StoredCase> {
+        self.store.cases(false).await.unwrap()
+    }
+
+    /// The only case there is.
+    #[track_caller]
+    pub(crate) fn the_case(&self) -> impl Future<Output = StoredCase> {
+        let store = self.store.clone();
+        async move {
+            let mut cases = store.cases(false).await.unwrap();
+            assert_eq!(cases.len(), 1, "cases: {cases:?}");
+            cases.remove(0)
+        }
+    }
+
+    /// How the only case stands, as `state (resolution)`.
+    pub(crate) async fn state(&self) -> String {
+        let case = self.the_case().await.case;
+        match case.state.resolution() {
+            Some(resolution) => format!("closed ({})", resolution.as_str()),
+            None => case.state.as_str().to_owned(),
+        }
+    }
+
+    /// `outcome: reason` of every message, oldest first.
+    pub(crate) async fn outcomes(&self) -> Vec<String> {
+        let describe = |line: &MessageLine| {
+            format!(
+                "{}: {}",
+                line.outcome.map_or("none", |outcome| outcome.as_str()),
+                line.reason
+            )
+        };
+        let mut lines = self
+            .store
+            .messages_handled_since(DateTime::UNIX_EPOCH)
+            .await
+            .unwrap();
+        lines.sort_by_key(|line| line.id);
+        lines.iter().map(describe).collect()
+    }
+
+    /// Opens a page.
+    pub(crate) async fn opens(&self, url: &str) -> Page {
+        self.asks_page(Request::get(path_of(url)).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn presses(&self, url: &str, form: &str) -> Page {
+        let request =
+            Request::post(path_of(url)).header("content-type", "application/x-www-form-urlencoded");
+        self.asks_page(request.body(Body::from(form.to_owned())).unwrap())
+            .await
+    }
+
+    pub(crate) async fn asks_page(&self, request: Request<Body>) -> Page {
+        let response = self.pages.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 1 << 20).await.unwrap();
+        Page {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+
+    /// Confirms on the page, as a role, and lets what follows happen.
+    pub(crate) async fn confirms(&mut self, link: &str, role: &str) {
+        let page = self
+            .presses(link, &format!("act=confirm&asked=yes&role={role}"))
+            .await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
+        self.settles().await;
+    }
+
+    pub(crate) fn database(&self) -> std::path::PathBuf {
+        self.store.path().to_owned()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Letter {
+    fn read(parcel: &Parcel) -> Letter {
+        let mail = mail::parse(&parcel.bytes, &Bounds::default()).unwrap();
+        let header = |name: &str| mail.headers.first(name).unwrap_or_default().to_owned();
+        let (own, quoted) = (mail.body.own.clone(), mail.body.quoted.clone());
+        Letter {
+            subject: mail.subject.clone(),
+            text: format!("{own}{quoted}"),
+            message_id: header("message-id"),
+            reply_to: header("reply-to"),
+            return_path: parcel.return_path.as_str().to_owned(),
+            raw: String::from_utf8(parcel.bytes.clone()).unwrap(),
+        }
+    }
+
+    /// The text as one line, however it was broken.
+    pub(crate) fn words(&self) -> String {
+        self.text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// The link to the page.
+    #[track_caller]
+    pub(crate) fn link(&self) -> String {
+        let at = self
+            .text
+            .find("https://privacy.flexus.example/c/")
+            .unwrap_or_else(|| panic!("no link in {}", self.text));
+        self.text[at..]
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// The plus-address that an answer goes back to.
+    pub(crate) fn answer_address(&self) -> String {
+        self.reply_to.split(['<', '>']).nth(1).unwrap().to_owned()
+    }
+}
+
+fn path_of(url: &str) -> &str {
+    url.strip_prefix("https://privacy.flexus.example")
+        .unwrap_or(url)
+}
+
+fn crlf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+/// A mail of a person.
+pub(crate) fn mail(from: &str, subject: &str, text: &str) -> String {
+    format!(
+        "From: {from}\nTo: {DESK}\nSubject: {subject}\nMessage-ID: <{:x}@mail.example>\n\n{text}\n",
+        subject.len() * 1000 + text.len()
+    )
+}
+
+/// An answer to a letter, as a mail program writes it.
+pub(crate) fn answer(from: &str, letter: &Letter, text: &str) -> String {
+    let quoted: String = letter
+        .text
+        .lines()
+        .map(|line| format!("> {line}\n"))
+        .collect();
+    format!(
+        "From: {from}\nTo: {}\nSubject: Re: {}\nIn-Reply-To: {}\nMessage-ID: <answer@mail.example>\n\n\
+         {text}\n\nOn Mon, 1 Jun 2026, Flexus Privacy wrote:\n{quoted}",
+        letter.answer_address(),
+        letter.subject,
+        letter.message_id
+    )
+}
+
+/// The notification of the website's form.
+pub(crate) fn form(entered: &str) -> String {
+    format!(
+        "Authentication-Results: mx.flexus.example; dmarc=pass header.from=flexus.example\n\
+         From: Website <forms@flexus.example>\nTo: {DESK}\nSubject: New Data Deletion Request Form submission\n\
+         List-Unsubscribe: <mailto:x@flexus.example>\n\nEmail Address: {entered}\n"
+    )
+}
+
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
