@@ -58,8 +58,8 @@ impl TextWriter {
             Event::HardBreak => self.block.push('\n'),
             Event::Rule => {
                 self.flush();
-                // RFC 3676 §4.3: what follows is no part of the letter itself.
-                self.out.push_str("-- \n");
+                // Not `-- `: mail programs fold a signature away, and this is to be read.
+                self.out.push_str("--------------------\n\n");
             }
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
