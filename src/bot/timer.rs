@@ -9,7 +9,7 @@ use crate::case::{Event, Letter};
 use crate::store::commit::{About, Happening};
 
 /// When the inbox was last read to its end.
-pub(super) const POLLED: &str = "polled_at";
+pub const POLLED: &str = "polled_at";
 /// When the last digest was written.
 pub(super) const DIGEST: &str = "digest_at";
 /// Since when staff know that the inbox cannot be read.

@@ -38,6 +38,7 @@ pub enum CasesCommand {
     Show {
         /// As in DEL-7K3M-Q2XA
         reference: String,
+        /// How to print it
         #[command(flatten)]
         json: JsonArgs,
     },
@@ -311,7 +312,7 @@ fn print_head(stored: &StoredCase) {
 }
 
 /// What a reason of the journal means.
-fn reason_in_words(reason: &str) -> String {
+pub fn reason_in_words(reason: &str) -> String {
     let words = match Reason::parse(reason) {
         Some(Reason::VerificationRequested) => "request received; the address is asked to confirm",
         Some(Reason::VerificationDeferred) => {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -38,8 +39,21 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
         }
     };
     let stop = stop_signal()?;
-    start(setup, listener, Clock::System, stop).await?;
+    let page = listener.map(|listener| Page {
+        listener,
+        more: Router::new(),
+    });
+    start(setup, page, Clock::System, stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the page is served, and what is served beside it.
+#[derive(Debug)]
+pub struct Page {
+    /// An open port.
+    pub listener: TcpListener,
+    /// Further routes.
+    pub more: Router,
 }
 
 /// Starts everything and waits for its end.
@@ -48,7 +62,7 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
 /// As [`run`].
 pub async fn start(
     setup: Setup,
-    listener: Option<TcpListener>,
+    page: Option<Page>,
     clock: Clock,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
@@ -78,7 +92,7 @@ pub async fn start(
     };
     let mut tasks = tasks::start(mailbox, &submitter, lines, poll, &wakes);
     let (stop_page, page_stops) = oneshot::channel::<()>();
-    if let Some(listener) = listener {
+    if let Some(page) = page {
         let web = Web {
             store: bot.store().clone(),
             templates,
@@ -89,7 +103,9 @@ pub async fn start(
         };
         let ended = async move { drop(page_stops.await) };
         tasks.spawn(async move {
-            if let Err(why) = web::serve(listener, web::router(web), ended).await {
+            if let Err(why) =
+                web::serve(page.listener, web::router(web).merge(page.more), ended).await
+            {
                 tracing::error!(why = %format!("{why:#}"), "the page has stopped");
             }
         });
@@ -105,7 +121,11 @@ pub async fn start(
     ended
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+/// Ends with SIGTERM or SIGINT.
+///
+/// # Errors
+/// When the system gives no signals.
+pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -82,6 +82,12 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     })
 }
 
+/// The HTML part of a mail of ours, as its reader's mail program shows it.
+pub fn html_part(raw: &[u8]) -> Option<String> {
+    let message = MessageParser::default().parse(raw)?;
+    message.body_html(0).map(|html| html.into_owned())
+}
+
 /// Bounds that must hold before mail-parser sees the bytes: 0.11 recurses into nested
 /// messages when it drops them and overflows the stack at some 30,000 levels, which aborts
 /// the process and cannot be caught.

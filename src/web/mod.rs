@@ -20,6 +20,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::bot::page::{PageAct, PageAnswer, is_for_requester_page};
+use crate::bot::timer::POLLED;
 use crate::case::verification::Purpose;
 use crate::case::{LetterKind, Role, State as CaseState};
 use crate::clock::Clock;
@@ -214,7 +215,7 @@ async fn act_on_case(
 
 async fn health(State(web): State<Web>) -> Response {
     let now = web.clock.now();
-    let polled_at = web.store.mark_at("polled_at").await;
+    let polled_at = web.store.mark_at(POLLED).await;
     let (database, inbox) = match polled_at {
         Err(_) => ("failing", "unknown"),
         Ok(polled_at) => {
