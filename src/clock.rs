@@ -23,10 +23,7 @@ impl Clock {
     /// The present instant, cut to milliseconds as the database keeps it.
     pub fn now(&self) -> DateTime<Utc> {
         let millis = match self {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "this is the one place that reads it"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads it")]
             Clock::System => Utc::now().timestamp_millis(),
             Clock::Manual(millis) => millis.load(Ordering::SeqCst),
         };

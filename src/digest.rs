@@ -55,79 +55,36 @@ const POLL_LATE_MINUTES: i64 = 15;
 /// Writes the digest.
 pub fn digest(material: &Material, shape: &Shape, now: DateTime<Utc>) -> Letter {
     let today = day_of(now, shape.zone);
-    let mut open: Vec<&StoredCase> = material.open.iter().collect();
-    open.sort_by_key(|stored| (nearest_date(&stored.case), stored.case.reference.clone()));
-    let in_state = |state: State| open.iter().filter(move |stored| stored.case.state == state);
-    let stands = |stored: &StoredCase| standing(&stored.case, today, shape.nearing_days);
-    let working: Vec<&StoredCase> = in_state(State::InProgress).copied().collect();
-    let of = |wanted: Standing| {
-        working
-            .iter()
-            .filter(move |stored| stands(stored) == wanted)
-            .copied()
-    };
-    let is_new = |stored: &StoredCase| {
-        stored
-            .case
-            .confirmed_at
-            .is_some_and(|at| at > material.since)
-    };
-    let (new, known): (Vec<&StoredCase>, Vec<&StoredCase>) =
-        of(Standing::OnTime).partition(|stored| is_new(stored));
+    let groups = Groups::of(material, shape, today);
     let mut more = 0;
-    let mut section = |cases: Vec<&StoredCase>| -> Vec<Value> {
-        more += cases.len().saturating_sub(shape.rows_max);
-        cases
-            .iter()
-            .take(shape.rows_max)
-            .map(|stored| case_line(stored, today, shape))
-            .collect()
+    let mut cases = |all: &[&StoredCase]| -> Vec<Value> {
+        more += all.len().saturating_sub(shape.rows_max);
+        all.iter().take(shape.rows_max).map(|stored| case_line(stored, today, shape)).collect()
     };
-    let overdue: Vec<&StoredCase> = of(Standing::Overdue).collect();
-    let due_soon: Vec<&StoredCase> = of(Standing::DueSoon).collect();
-    let subject = subject(overdue.len(), due_soon.len(), new.len(), material);
-    let sections = [
-        ("overdue", section(overdue)),
-        ("due_soon", section(due_soon)),
-        ("confirmed", section(new)),
-        ("in_progress", section(known)),
-        (
-            "waiting",
-            section(in_state(State::AwaitingVerification).copied().collect()),
-        ),
-        (
-            "redirecting",
-            section(in_state(State::Redirecting).copied().collect()),
-        ),
-    ];
+    let (overdue, due_soon) = (cases(&groups.overdue), cases(&groups.due_soon));
+    let (confirmed, in_progress) = (cases(&groups.confirmed), cases(&groups.in_progress));
+    let (waiting, redirecting) = (cases(&groups.waiting), cases(&groups.redirecting));
     let is_quarantined = |line: &&MessageLine| line.outcome == Some(Outcome::Quarantined);
     let (quarantined, for_staff): (Vec<&MessageLine>, Vec<&MessageLine>) =
         material.messages.iter().partition(is_quarantined);
-    more += quarantined.len().saturating_sub(shape.rows_max)
-        + for_staff.len().saturating_sub(shape.rows_max);
-    let lines = |all: Vec<&MessageLine>| -> Vec<Value> {
-        all.into_iter()
-            .take(shape.rows_max)
-            .map(|line| message_line(line, shape.zone))
-            .collect()
+    let mut messages = |all: Vec<&MessageLine>| -> Vec<Value> {
+        more += all.len().saturating_sub(shape.rows_max);
+        all.into_iter().take(shape.rows_max).map(|line| message_line(line, shape.zone)).collect()
     };
-    let late = material
-        .polled_at
-        .is_none_or(|at| (now - at).num_minutes() >= POLL_LATE_MINUTES);
-    let closed: Vec<Value> = material
-        .closed
-        .iter()
-        .take(shape.rows_max)
-        .map(closed_line)
-        .collect();
-    let mut values = json!({
-        "subject": subject,
+    let (quarantined, for_staff) = (messages(quarantined), messages(for_staff));
+    let polled_at = material.polled_at;
+    let poll_late = polled_at.is_none_or(|at| (now - at).num_minutes() >= POLL_LATE_MINUTES);
+    let closed: Vec<Value> = material.closed.iter().take(shape.rows_max).map(closed_line).collect();
+    Letter::digest(json!({
+        "subject": subject(&groups, material),
         "today": format!("{}, {}", today.format("%A"), day_in_words(today)),
         "mode": shape.mode,
-        "poll": material.polled_at.map_or("never".to_owned(), |at| moment(at, today, shape.zone)),
-        "poll_late": late,
-        "for_staff": lines(for_staff),
-        "quarantined": lines(quarantined),
+        "poll": polled_at.map_or("never".to_owned(), |at| moment(at, today, shape.zone)),
+        "poll_late": poll_late,
+        "overdue": overdue, "due_soon": due_soon, "confirmed": confirmed,
+        "in_progress": in_progress, "waiting": waiting, "redirecting": redirecting,
+        "for_staff": for_staff,
+        "quarantined": quarantined,
         "letters": letter_lines(material, shape.rows_max),
         "budgets": budget_lines(&material.letters),
         "closed": closed,
@@ -135,24 +92,53 @@ pub fn digest(material: &Material, shape: &Shape, now: DateTime<Utc>) -> Letter 
         "already_handled": material.already_handled,
         "chain_head": material.chain_head.get(..16).unwrap_or(&material.chain_head),
         "more": more,
-    });
-    for (name, lines) in sections {
-        values[name] = lines.into();
+    }))
+}
+
+/// Open cases by what they ask of staff today, the nearest date first.
+struct Groups<'a> {
+    overdue: Vec<&'a StoredCase>,
+    due_soon: Vec<&'a StoredCase>,
+    confirmed: Vec<&'a StoredCase>,
+    in_progress: Vec<&'a StoredCase>,
+    waiting: Vec<&'a StoredCase>,
+    redirecting: Vec<&'a StoredCase>,
+}
+
+impl<'a> Groups<'a> {
+    fn of(material: &'a Material, shape: &Shape, today: NaiveDate) -> Groups<'a> {
+        let mut open: Vec<&StoredCase> = material.open.iter().collect();
+        open.sort_by_key(|stored| (nearest_date(&stored.case), stored.case.reference.clone()));
+        let in_state = |state| open.iter().filter(move |one| one.case.state == state).copied();
+        let stands = |wanted: Standing| {
+            in_state(State::InProgress)
+                .filter(move |one| standing(&one.case, today, shape.nearing_days) == wanted)
+        };
+        let is_new =
+            |one: &&StoredCase| one.case.confirmed_at.is_some_and(|at| at > material.since);
+        let (confirmed, in_progress) = stands(Standing::OnTime).partition(is_new);
+        Groups {
+            overdue: stands(Standing::Overdue).collect(),
+            due_soon: stands(Standing::DueSoon).collect(),
+            confirmed,
+            in_progress,
+            waiting: in_state(State::AwaitingVerification).collect(),
+            redirecting: in_state(State::Redirecting).collect(),
+        }
     }
-    Letter::digest(values)
 }
 
 /// The subject tells enough to leave the mail unopened on a quiet day.
-fn subject(overdue: usize, due_soon: usize, new: usize, material: &Material) -> String {
+fn subject(groups: &Groups<'_>, material: &Material) -> String {
     let mut parts = Vec::new();
     let mut add = |count: usize, words: &str| {
         if count > 0 {
             parts.push(format!("{count} {words}"));
         }
     };
-    add(overdue, "overdue");
-    add(due_soon, "due soon");
-    add(new, "newly confirmed");
+    add(groups.overdue.len(), "overdue");
+    add(groups.due_soon.len(), "due soon");
+    add(groups.confirmed.len(), "newly confirmed");
     add(material.messages.len(), "to look at");
     if parts.is_empty() {
         return "Deletion requests: 0 due, all well".to_owned();
@@ -250,21 +236,14 @@ fn moment(at: DateTime<Utc>, today: NaiveDate, zone: Tz) -> String {
     if local.date_naive() == today {
         format!("today at {}", local.format("%H:%M"))
     } else {
-        format!(
-            "on {} at {}",
-            day_in_words(local.date_naive()),
-            local.format("%H:%M")
-        )
+        format!("on {} at {}", day_in_words(local.date_naive()), local.format("%H:%M"))
     }
 }
 
 fn message_line(line: &MessageLine, zone: Tz) -> Value {
     let command = match (&line.proposed, line.outcome) {
         (Some(_), Some(Outcome::ForStaff | Outcome::WouldAsk)) => {
-            format!(
-                "deletion-desk cases open --from-message {} --by NAME",
-                line.id
-            )
+            format!("deletion-desk cases open --from-message {} --by NAME", line.id)
         }
         _ => String::new(),
     };
@@ -314,14 +293,9 @@ pub fn why_in_words(reason: &str) -> &str {
 }
 
 fn letter_lines(material: &Material, rows_max: usize) -> Vec<Value> {
-    let uncertain = material
-        .letters
-        .iter()
-        .filter(|line| line.status == "uncertain");
-    let retried = material
-        .letters
-        .iter()
-        .filter(|line| line.status == "waiting" && line.attempts >= 3);
+    let uncertain = material.letters.iter().filter(|line| line.status == "uncertain");
+    let retried =
+        material.letters.iter().filter(|line| line.status == "waiting" && line.attempts >= 3);
     let describe = |line: &LetterLine| {
         let what = match line.status.as_str() {
             "uncertain" => "may or may not have arrived, twice; please look into the Sent folder",
@@ -336,23 +310,14 @@ fn letter_lines(material: &Material, rows_max: usize) -> Vec<Value> {
             "note": format!("{} {what}{}", line.kind, note.map(|note| format!(" ({note})")).unwrap_or_default()),
         })
     };
-    material
-        .failed
-        .iter()
-        .chain(uncertain)
-        .chain(retried)
-        .take(rows_max)
-        .map(describe)
-        .collect()
+    material.failed.iter().chain(uncertain).chain(retried).take(rows_max).map(describe).collect()
 }
 
 fn budget_lines(letters: &[LetterLine]) -> Vec<Value> {
     let mut lines = Vec::new();
-    for (class, words) in [
-        ("authenticated", "authenticated mail"),
-        ("direct", "other mail"),
-        ("form", "forms"),
-    ] {
+    for (class, words) in
+        [("authenticated", "authenticated mail"), ("direct", "other mail"), ("form", "forms")]
+    {
         let held = |line: &&LetterLine| {
             line.hold.as_deref() == Some("budget") && line.class.as_deref() == Some(class)
         };
@@ -361,10 +326,7 @@ fn budget_lines(letters: &[LetterLine]) -> Vec<Value> {
             lines.push(json!({ "note": format!("{count} verification mails for requests by {words}; the oldest goes first") }));
         }
     }
-    let waiting = letters
-        .iter()
-        .filter(|line| line.hold.as_deref() == Some("approval"))
-        .count();
+    let waiting = letters.iter().filter(|line| line.hold.as_deref() == Some("approval")).count();
     if waiting > 0 {
         lines.push(json!({ "note": format!("{waiting} letters wait for your approval") }));
     }

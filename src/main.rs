@@ -12,17 +12,14 @@ fn main() -> ExitCode {
     start_log(if quiet { "warn" } else { "info" });
     // One crypto provider for all; a second installation cannot happen here.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(why) => {
-            eprintln!("deletion-desk: Cannot start: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(why) => {
+                eprintln!("deletion-desk: Cannot start: {why}");
+                return ExitCode::FAILURE;
+            }
+        };
     match runtime.block_on(dispatch(line)) {
         Ok(code) => code,
         Err(why) => {

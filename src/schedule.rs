@@ -39,10 +39,7 @@ impl Cron {
         let seven = format!("0 {minute} {hour} {day} {month} {weekday}");
         let schedule = Schedule::from_str(&seven)
             .map_err(|_| format!("{text:?} is no cron expression, for example \"0 8 * * *\""))?;
-        let cron = Cron {
-            text: text.to_owned(),
-            schedule,
-        };
+        let cron = Cron { text: text.to_owned(), schedule };
         let start = DateTime::UNIX_EPOCH.naive_utc();
         if cron.naive_after(start).next().is_none() {
             return Err(format!("{text:?} names a day that never comes"));
@@ -60,9 +57,7 @@ impl Cron {
     pub fn next_after(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
         // A day earlier on the wall clock, so that no change of the clock hides a firing.
         let from = after.with_timezone(&zone).naive_local() - TimeDelta::days(1);
-        self.naive_after(from)
-            .filter_map(|local| place(local, zone))
-            .find(|at| *at > after)
+        self.naive_after(from).filter_map(|local| place(local, zone)).find(|at| *at > after)
     }
 
     fn naive_after(&self, from: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
@@ -77,8 +72,7 @@ fn place(local: NaiveDateTime, zone: Tz) -> Option<DateTime<Utc>> {
         LocalResult::Ambiguous(first, _) => Some(first.to_utc()),
         LocalResult::None => (1..=GAP_MINUTES_MAX)
             .find_map(|minutes| {
-                zone.from_local_datetime(&(local + TimeDelta::minutes(minutes)))
-                    .earliest()
+                zone.from_local_datetime(&(local + TimeDelta::minutes(minutes))).earliest()
             })
             .map(|at| at.to_utc()),
     }
@@ -125,11 +119,7 @@ mod tests {
         let mut found = Vec::new();
         for _ in 0..3 {
             at = cron.next_after(at, zone).unwrap();
-            found.push(
-                at.with_timezone(&zone)
-                    .format("%a %m-%d %H:%M %Z")
-                    .to_string(),
-            );
+            found.push(at.with_timezone(&zone).format("%a %m-%d %H:%M %Z").to_string());
         }
         assert_eq!(found, expected, "{expression}");
     }
@@ -140,41 +130,25 @@ mod tests {
             "0 8 * * *",
             "Europe/Berlin",
             "2026-06-01T00:00:00Z",
-            [
-                "Mon 06-01 08:00 CEST",
-                "Tue 06-02 08:00 CEST",
-                "Wed 06-03 08:00 CEST",
-            ],
+            ["Mon 06-01 08:00 CEST", "Tue 06-02 08:00 CEST", "Wed 06-03 08:00 CEST"],
         );
         check(
             "30 9 * * 1-5",
             "Europe/Berlin",
             "2026-06-05T08:00:00Z",
-            [
-                "Mon 06-08 09:30 CEST",
-                "Tue 06-09 09:30 CEST",
-                "Wed 06-10 09:30 CEST",
-            ],
+            ["Mon 06-08 09:30 CEST", "Tue 06-09 09:30 CEST", "Wed 06-10 09:30 CEST"],
         );
         check(
             "0 8 * * 0,7",
             "UTC",
             "2026-06-01T00:00:00Z",
-            [
-                "Sun 06-07 08:00 UTC",
-                "Sun 06-14 08:00 UTC",
-                "Sun 06-21 08:00 UTC",
-            ],
+            ["Sun 06-07 08:00 UTC", "Sun 06-14 08:00 UTC", "Sun 06-21 08:00 UTC"],
         );
         check(
             "0 8 29 2 *",
             "UTC",
             "2026-06-01T00:00:00Z",
-            [
-                "Tue 02-29 08:00 UTC",
-                "Sun 02-29 08:00 UTC",
-                "Fri 02-29 08:00 UTC",
-            ],
+            ["Tue 02-29 08:00 UTC", "Sun 02-29 08:00 UTC", "Fri 02-29 08:00 UTC"],
         );
     }
 
@@ -184,31 +158,19 @@ mod tests {
             "30 2 * * *",
             "Europe/Berlin",
             "2026-03-28T00:00:00Z",
-            [
-                "Sat 03-28 02:30 CET",
-                "Sun 03-29 03:00 CEST",
-                "Mon 03-30 02:30 CEST",
-            ],
+            ["Sat 03-28 02:30 CET", "Sun 03-29 03:00 CEST", "Mon 03-30 02:30 CEST"],
         );
         check(
             "0 8 * * *",
             "Europe/Berlin",
             "2026-03-28T06:00:00Z",
-            [
-                "Sat 03-28 08:00 CET",
-                "Sun 03-29 08:00 CEST",
-                "Mon 03-30 08:00 CEST",
-            ],
+            ["Sat 03-28 08:00 CET", "Sun 03-29 08:00 CEST", "Mon 03-30 08:00 CEST"],
         );
         check(
             "0 0 * * *",
             "America/Santiago",
             "2026-09-05T12:00:00Z",
-            [
-                "Sun 09-06 01:00 -03",
-                "Mon 09-07 00:00 -03",
-                "Tue 09-08 00:00 -03",
-            ],
+            ["Sun 09-06 01:00 -03", "Mon 09-07 00:00 -03", "Tue 09-08 00:00 -03"],
         );
     }
 
@@ -218,35 +180,21 @@ mod tests {
             "30 2 * * *",
             "Europe/Berlin",
             "2026-10-24T00:00:00Z",
-            [
-                "Sat 10-24 02:30 CEST",
-                "Sun 10-25 02:30 CEST",
-                "Mon 10-26 02:30 CET",
-            ],
+            ["Sat 10-24 02:30 CEST", "Sun 10-25 02:30 CEST", "Mon 10-26 02:30 CET"],
         );
         check(
             "30 1 * * *",
             "America/New_York",
             "2026-10-31T00:00:00Z",
-            [
-                "Sat 10-31 01:30 EDT",
-                "Sun 11-01 01:30 EDT",
-                "Mon 11-02 01:30 EST",
-            ],
+            ["Sat 10-31 01:30 EDT", "Sun 11-01 01:30 EDT", "Mon 11-02 01:30 EST"],
         );
     }
 
     #[test]
     fn what_is_no_schedule_is_refused_in_words() {
-        for wrong in [
-            "",
-            "0 8 * *",
-            "0 0 8 * * *",
-            "61 8 * * *",
-            "0 8 31 2 *",
-            "0 8 * * 8",
-            "x 8 * * *",
-        ] {
+        for wrong in
+            ["", "0 8 * *", "0 0 8 * * *", "61 8 * * *", "0 8 31 2 *", "0 8 * * 8", "x 8 * * *"]
+        {
             assert!(Cron::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::bot::page::{PageAct, PageAnswer};
 use crate::mailbox::{Fetched, Seen};
-use crate::store::outbox::End;
+use crate::store::attempts::End;
 use crate::submission::Parcel;
 
 /// Something that happened outside.

@@ -23,22 +23,14 @@ pub async fn digest_letter(
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Letter> {
-    let since = store
-        .mark_at(DIGEST)
-        .await?
-        .unwrap_or(now - Duration::days(1));
+    let since = store.mark_at(DIGEST).await?.unwrap_or(now - Duration::days(1));
     let mut messages = store.messages_for_people(since, now).await?;
     let recent = |at: Option<DateTime<Utc>>| {
         at.is_some_and(|at| now - at <= Duration::days(SUGGESTIONS_DAYS))
     };
-    let old = store
-        .suggestions()
-        .await?
-        .into_iter()
-        .filter(|line| recent(line.handled_at));
-    let missing: Vec<_> = old
-        .filter(|line| !messages.iter().any(|known| known.id == line.id))
-        .collect();
+    let old = store.suggestions().await?.into_iter().filter(|line| recent(line.handled_at));
+    let missing: Vec<_> =
+        old.filter(|line| !messages.iter().any(|known| known.id == line.id)).collect();
     messages.extend(missing);
     let material = Material {
         open: store.cases(true).await?,

@@ -4,6 +4,7 @@
 //! workers and the page are tasks of their own that wake it and wait for its answer.
 
 pub mod digest;
+mod follow;
 pub mod intake;
 pub mod outbound;
 pub mod page;

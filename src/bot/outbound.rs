@@ -11,8 +11,9 @@ use crate::config::Mode;
 use crate::mail::EmailAddress;
 use crate::step::step;
 use crate::store::Tx;
+use crate::store::attempts::{End, Settled};
 use crate::store::commit::{About, Happening};
-use crate::store::outbox::{Audience, Class, Due, End, Settled};
+use crate::store::outbox::{Audience, Class, Due};
 use crate::submission::Parcel;
 
 /// Letters that one worker takes at a time.
@@ -33,13 +34,7 @@ impl Bot {
         for (kind, case) in &released {
             if let (LetterKind::VerificationRequest, Some(case)) = (kind, case) {
                 let happening = Happening::new(Event::VerificationReleased, About::Case(*case));
-                tx.happen(
-                    &happening,
-                    &self.settings.policy,
-                    self.settings.release(),
-                    now,
-                )
-                .await?;
+                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
             }
         }
         if !released.is_empty() {
@@ -81,8 +76,7 @@ impl Bot {
 
     pub(super) async fn write_to_all_staff(&self, tx: &mut Tx, letter: &Letter) -> Result<()> {
         for member in &self.settings.members {
-            tx.write_to_staff(letter, &member.address, self.clock.now())
-                .await?;
+            tx.write_to_staff(letter, &member.address, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -102,10 +96,8 @@ impl Bot {
             if let Err(parcels) = worker.send(parcels) {
                 self.in_hand -= parcels.len();
                 let not_tried = End::NotTried("the worker has gone".to_owned());
-                let ends: Vec<_> = parcels
-                    .iter()
-                    .map(|parcel| (parcel.id, not_tried.clone()))
-                    .collect();
+                let ends: Vec<_> =
+                    parcels.iter().map(|parcel| (parcel.id, not_tried.clone())).collect();
                 self.settle(&ends).await?;
             }
         }
@@ -162,28 +154,16 @@ impl Bot {
             to: &due.to,
             nonce: &due.nonce,
             in_reply_to: due.in_reply_to.as_deref(),
-            language: stored
-                .as_ref()
-                .map_or("en", |stored| stored.language.as_str()),
+            language: stored.as_ref().map_or("en", |stored| stored.language.as_str()),
         };
-        let composed = compose(
-            &draft,
-            &self.settings.identity,
-            &self.templates,
-            self.clock.now(),
-        );
+        let composed = compose(&draft, &self.settings.identity, &self.templates, self.clock.now());
         Ok(composed.map_err(|why| why.to_string()))
     }
 
     fn parcel(&self, due: &Due, outgoing: &Outgoing) -> Option<Parcel> {
         let (return_path, bytes) = outgoing.filled(self.store.key(), due.letter.kind, &due.nonce);
         let return_path = EmailAddress::parse(&return_path).ok()?;
-        Some(Parcel {
-            id: due.id,
-            return_path,
-            to: outgoing.to.clone(),
-            bytes,
-        })
+        Some(Parcel { id: due.id, return_path, to: outgoing.to.clone(), bytes })
     }
 
     /// Records how attempts ended; what can never arrive becomes an event of its case.
@@ -195,9 +175,7 @@ impl Bot {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         for (id, end) in ends {
-            let settled = tx
-                .settle(*id, end, self.settings.limits.attempts_max, now)
-                .await?;
+            let settled = tx.settle(*id, end, self.settings.limits.attempts_max, now).await?;
             match (&settled, end) {
                 (Settled::Done, _) => info!(letter = id, "letter submitted"),
                 (
@@ -211,13 +189,7 @@ impl Bot {
             if let Settled::Failed(letter, Some(case)) = settled {
                 let event = Event::LetterFailed { letter };
                 let happening = Happening::new(event, About::Case(case));
-                tx.happen(
-                    &happening,
-                    &self.settings.policy,
-                    self.settings.release(),
-                    now,
-                )
-                .await?;
+                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
             }
         }
         tx.commit().await?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 
 use super::Bot;
-use super::intake::Asked;
+use super::follow::Asked;
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Role, Source};
 use crate::mail::EmailAddress;
@@ -55,27 +55,17 @@ impl Bot {
         match act {
             PageAct::Ask(address) => self.ask_by_form(&address, now).await,
             PageAct::Confirm(token, role) => {
-                self.press_with_token(
-                    &token,
-                    Event::Confirmed {
-                        means,
-                        role: Some(role),
-                    },
-                    now,
-                )
-                .await
+                self.press_with_token(&token, Event::Confirmed { means, role: Some(role) }, now)
+                    .await
             }
             PageAct::Disown(token) => {
-                self.press_with_token(&token, Event::Disowned { means }, now)
-                    .await
+                self.press_with_token(&token, Event::Disowned { means }, now).await
             }
             PageAct::CorrectRole(token, role) => {
-                self.press_with_token(&token, Event::RoleChanged { role }, now)
-                    .await
+                self.press_with_token(&token, Event::RoleChanged { role }, now).await
             }
             PageAct::Withdraw(token) => {
-                self.press_with_token(&token, Event::Withdrawn { means }, now)
-                    .await
+                self.press_with_token(&token, Event::Withdrawn { means }, now).await
             }
         }
     }
@@ -87,11 +77,7 @@ impl Bot {
             class: Class::Form,
         };
         let mut tx = self.store.begin().await?;
-        let seen = Seen {
-            key: tx.fresh_key()?,
-            size: 0,
-            received_at: now,
-        };
+        let seen = Seen { key: tx.fresh_key()?, size: 0, received_at: now };
         let attempt = tx.begin_message(PAGE, &seen).await?;
         let handled = self.ask(&mut tx, &asked, None, now, now).await?;
         tx.finish_message(attempt.id, None, &handled, now).await?;
@@ -106,10 +92,7 @@ impl Bot {
         now: DateTime<Utc>,
     ) -> Result<PageAnswer> {
         let mut tx = self.store.begin().await?;
-        let Some(letter) = tx
-            .letter_of_token(Purpose::Link, &[token.to_owned()])
-            .await?
-        else {
+        let Some(letter) = tx.letter_of_token(Purpose::Link, &[token.to_owned()]).await? else {
             return Ok(PageAnswer::NotPossible);
         };
         let (Some(case), true) = (letter.case, is_for_requester_page(letter.kind)) else {
@@ -124,14 +107,8 @@ impl Bot {
             return Ok(PageAnswer::NotPossible);
         }
         let happening = Happening::new(event, About::Case(case));
-        let decided = tx
-            .happen(
-                &happening,
-                &self.settings.policy,
-                self.settings.release(),
-                now,
-            )
-            .await?;
+        let decided =
+            tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
         tx.commit().await?;
         let just_now = match decided.decision.reason {
             Reason::AlreadyConfirmed | Reason::AlreadyClosed | Reason::NotConfirmedYet => false,

@@ -34,14 +34,7 @@ pub(super) async fn read(batch: Vec<Fetched>, bounds: Bounds) -> Result<Vec<Read
         .name("parse".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            drop(
-                done.send(
-                    batch
-                        .into_iter()
-                        .map(|one| read_one(one, &bounds))
-                        .collect(),
-                ),
-            )
+            drop(done.send(batch.into_iter().map(|one| read_one(one, &bounds)).collect()))
         })
         .context("Cannot start a thread")?;
     result.await.context("The parser's thread ended")
@@ -50,11 +43,7 @@ pub(super) async fn read(batch: Vec<Fetched>, bounds: Bounds) -> Result<Vec<Read
 fn read_one(fetched: Fetched, bounds: &Bounds) -> Read {
     let Fetched { seen, raw } = fetched;
     let Some(raw) = raw else {
-        return Read {
-            seen,
-            sha256: None,
-            mail: Err("message-too-large"),
-        };
+        return Read { seen, sha256: None, mail: Err("message-too-large") };
     };
     let sha256 = Some(HEXLOWER.encode(&Sha256::digest(&raw)));
     let parsed = catch_unwind(AssertUnwindSafe(|| mail::parse(&raw, bounds)));

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::mailbox::Mailbox;
-use crate::store::outbox::End;
+use crate::store::attempts::End;
 use crate::submission::{Line, Submitter};
 use crate::wake::Wake;
 
@@ -72,19 +72,11 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
             if let Mailbox::Imap(imap) = &mut mailbox {
                 imap.disconnect();
             }
-            if wakes
-                .send(Wake::PollFailed(format!("{why:#}")))
-                .await
-                .is_err()
-            {
+            if wakes.send(Wake::PollFailed(format!("{why:#}"))).await.is_err() {
                 return;
             }
             // A session that lasted is no reason to wait long.
-            rest = if begun.elapsed() > POLL_RETRY_LAST {
-                POLL_RETRY_FIRST
-            } else {
-                rest
-            };
+            rest = if begun.elapsed() > POLL_RETRY_LAST { POLL_RETRY_FIRST } else { rest };
             sleep(with_jitter(rest)).await;
             rest = (rest * 2).min(POLL_RETRY_LAST);
         }
@@ -121,11 +113,7 @@ async fn ask<T>(
     wake: impl FnOnce(oneshot::Sender<T>) -> Wake,
 ) -> Result<T> {
     let (answer, answered) = oneshot::channel();
-    wakes
-        .send(wake(answer))
-        .await
-        .ok()
-        .context("The bot has stopped")?;
+    wakes.send(wake(answer)).await.ok().context("The bot has stopped")?;
     answered.await.context("The bot has stopped")
 }
 

@@ -34,23 +34,13 @@ impl Bot {
         let cases = tx.cases_with_time_passed(now).await?;
         for case in &cases {
             let happening = Happening::new(Event::TimePassed, About::Case(*case));
-            let decided = tx
-                .happen(
-                    &happening,
-                    &self.settings.policy,
-                    self.settings.release(),
-                    now,
-                )
-                .await?;
+            let decided =
+                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
             if let Some((_, case)) = decided.case {
                 info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
             }
         }
-        if cases.is_empty() {
-            Ok(())
-        } else {
-            tx.commit().await
-        }
+        if cases.is_empty() { Ok(()) } else { tx.commit().await }
     }
 
     /// Notes a poll that went to its end, and ends the alarm if there was one.
@@ -61,11 +51,7 @@ impl Bot {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         tx.set_mark_at(POLLED, now).await?;
-        if tx
-            .mark(POLL_ALARM)
-            .await?
-            .is_some_and(|since| !since.is_empty())
-        {
+        if tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty()) {
             tx.set_mark(POLL_ALARM, "").await?;
             let letter = Letter::alarm(
                 "the inbox is read again",
@@ -79,16 +65,9 @@ impl Bot {
 
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        let polled_at = tx
-            .mark_at(POLLED)
-            .await?
-            .unwrap_or(self.started_at)
-            .max(self.started_at);
+        let polled_at = tx.mark_at(POLLED).await?.unwrap_or(self.started_at).max(self.started_at);
         let silent = now - polled_at >= Duration::minutes(SILENCE_MINUTES);
-        let known = tx
-            .mark(POLL_ALARM)
-            .await?
-            .is_some_and(|since| !since.is_empty());
+        let known = tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty());
         if !silent || known {
             return Ok(());
         }

@@ -11,9 +11,7 @@ impl Authority {
     /// The command line on the host: whoever can run it there can write the database anyway.
     /// `who` is what they call themselves.
     pub fn command_line(who: &str) -> Authority {
-        Authority {
-            who: who.trim().to_owned(),
-        }
+        Authority { who: who.trim().to_owned() }
     }
 
     /// Who acts, as they are called. A name: kept apart from the journal, deletable.

@@ -43,8 +43,7 @@ pub fn day_of(at: DateTime<Utc>, zone: Tz) -> NaiveDate {
 /// The day by which a request confirmed at `confirmed_at` is promised to be done.
 pub fn promised_on(confirmed_at: DateTime<Utc>, policy: &Policy) -> NaiveDate {
     let day = day_of(confirmed_at, policy.zone);
-    day.checked_add_days(Days::new(policy.fulfil_days.into()))
-        .unwrap_or(NaiveDate::MAX)
+    day.checked_add_days(Days::new(policy.fulfil_days.into())).unwrap_or(NaiveDate::MAX)
 }
 
 /// The law's day for a request received at `received_at`. A month without that day ends on
@@ -113,57 +112,18 @@ pub(crate) mod tests {
     #[track_caller]
     fn check(law: Law, zone: &str, from: &str, promised: &str, by_law: Option<&str>) {
         let policy = policy(law, zone);
-        assert_eq!(
-            promised_on(at(from), &policy).to_string(),
-            promised,
-            "promise"
-        );
-        assert_eq!(
-            law_due_on(at(from), &policy)
-                .map(|day| day.to_string())
-                .as_deref(),
-            by_law
-        );
+        assert_eq!(promised_on(at(from), &policy).to_string(), promised, "promise");
+        assert_eq!(law_due_on(at(from), &policy).map(|day| day.to_string()).as_deref(), by_law);
     }
 
     #[test]
     fn days_are_counted_where_the_organisation_is() {
-        check(
-            Law::Gdpr,
-            "UTC",
-            "2026-01-31T12:00:00Z",
-            "2026-03-02",
-            Some("2026-02-28"),
-        );
-        check(
-            Law::Gdpr,
-            "UTC",
-            "2028-01-31T12:00:00Z",
-            "2028-03-01",
-            Some("2028-02-29"),
-        );
-        check(
-            Law::Gdpr,
-            "UTC",
-            "2026-12-31T12:00:00Z",
-            "2027-01-30",
-            Some("2027-01-31"),
-        );
+        check(Law::Gdpr, "UTC", "2026-01-31T12:00:00Z", "2026-03-02", Some("2026-02-28"));
+        check(Law::Gdpr, "UTC", "2028-01-31T12:00:00Z", "2028-03-01", Some("2028-02-29"));
+        check(Law::Gdpr, "UTC", "2026-12-31T12:00:00Z", "2027-01-30", Some("2027-01-31"));
         // 23:30 in London is the next day in Berlin, and the clocks change in between.
-        check(
-            Law::Gdpr,
-            "Europe/Berlin",
-            "2026-03-14T23:30:00Z",
-            "2026-04-14",
-            Some("2026-04-15"),
-        );
-        check(
-            Law::Gdpr,
-            "Europe/London",
-            "2026-03-14T23:30:00Z",
-            "2026-04-13",
-            Some("2026-04-14"),
-        );
+        check(Law::Gdpr, "Europe/Berlin", "2026-03-14T23:30:00Z", "2026-04-14", Some("2026-04-15"));
+        check(Law::Gdpr, "Europe/London", "2026-03-14T23:30:00Z", "2026-04-13", Some("2026-04-14"));
         check(
             Law::Ccpa,
             "America/Los_Angeles",

@@ -50,10 +50,7 @@ pub fn decide(
 
         (AwaitingVerification | InProgress | Redirecting, Event::Disowned { .. }) => {
             let closed = close(Resolution::Withdrawn, Reason::NotRequested, now);
-            Decision {
-                suppress: true,
-                ..closed
-            }
+            Decision { suppress: true, ..closed }
         }
 
         (AwaitingVerification | InProgress | Redirecting, Event::Withdrawn { .. }) => {
@@ -61,16 +58,9 @@ pub fn decide(
                 .with_letter(Letter::plain(LetterKind::WithdrawalConfirmed), now)
         }
 
-        (
-            AwaitingVerification,
-            Event::LetterFailed {
-                letter: LetterKind::VerificationRequest,
-            },
-        ) => close(
-            Resolution::Undeliverable,
-            Reason::VerificationUndeliverable,
-            now,
-        ),
+        (AwaitingVerification, Event::LetterFailed { letter: LetterKind::VerificationRequest }) => {
+            close(Resolution::Undeliverable, Reason::VerificationUndeliverable, now)
+        }
         (
             AwaitingVerification | InProgress | Redirecting | Closed(_),
             Event::LetterFailed { .. },
@@ -102,10 +92,9 @@ pub fn decide(
 /// Without a case only a request means anything.
 fn begin(event: &Event, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
     match event {
-        Event::RequestReceived {
-            source,
-            received_at,
-        } if !facts.suppressed => open(*source, *received_at, facts, policy, now),
+        Event::RequestReceived { source, received_at } if !facts.suppressed => {
+            open(*source, *received_at, facts, policy, now)
+        }
         Event::RequestReceived { .. } => Decision::keep(Reason::AddressSuppressed),
         Event::VerificationReleased
         | Event::Confirmed { .. }
@@ -131,16 +120,10 @@ fn open(
         received_at,
         law_due_on: law_due_on(received_at, policy),
     };
-    let change = Change {
-        opened: Some(opened),
-        ..Change::default()
-    };
+    let change = Change { opened: Some(opened), ..Change::default() };
     let at = verification_at(facts, policy, now);
-    let reason = if at > now {
-        Reason::VerificationDeferred
-    } else {
-        Reason::VerificationRequested
-    };
+    let reason =
+        if at > now { Reason::VerificationDeferred } else { Reason::VerificationRequested };
     Decision::change(change, reason).with_letter(verification_request(), at)
 }
 
@@ -149,12 +132,7 @@ fn verification_request() -> Letter {
 }
 
 fn verification_at(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> DateTime<Utc> {
-    next_verification_at(
-        &facts.verifications_at,
-        &facts.automatic_at,
-        &policy.limits,
-        now,
-    )
+    next_verification_at(&facts.verifications_at, &facts.automatic_at, &policy.limits, now)
 }
 
 /// Two requests before confirmation share one open verification.
@@ -169,10 +147,7 @@ fn ask_again(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
 
 fn released(policy: &Policy, now: DateTime<Utc>) -> Decision {
     let expires_at = now + Duration::days(policy.verification_days.into());
-    let change = Change {
-        expires_at: Some(expires_at),
-        ..Change::default()
-    };
+    let change = Change { expires_at: Some(expires_at), ..Change::default() };
     Decision::change(change, Reason::VerificationReleased)
 }
 
@@ -186,11 +161,7 @@ fn confirm(
     if case.expires_at.is_some_and(|expires_at| now >= expires_at) {
         return close(Resolution::Expired, Reason::ConfirmedTooLate, now);
     }
-    let confirmed = Confirmed {
-        at: now,
-        means,
-        due_on: promised_on(now, policy),
-    };
+    let confirmed = Confirmed { at: now, means, due_on: promised_on(now, policy) };
     let mut decision = place(role, Reason::AddressConfirmed, now);
     decision.change.confirmed = Some(confirmed);
     decision
@@ -201,26 +172,14 @@ fn place(role: Option<Role>, reason: Reason, now: DateTime<Utc>) -> Decision {
     let (state, kind, reason, ends_at) = match role {
         Some(Role::Customer) => {
             let ends_at = now + Duration::days(Policy::REDIRECT_DAYS.into());
-            (
-                State::Redirecting,
-                LetterKind::NotOurs,
-                Reason::SentToBusiness,
-                Some(ends_at),
-            )
+            (State::Redirecting, LetterKind::NotOurs, Reason::SentToBusiness, Some(ends_at))
         }
-        Some(Role::OwnAccount | Role::Workspace | Role::Business | Role::NotSure) | None => (
-            State::InProgress,
-            LetterKind::RequestConfirmed,
-            reason,
-            None,
-        ),
+        Some(Role::OwnAccount | Role::Workspace | Role::Business | Role::NotSure) | None => {
+            (State::InProgress, LetterKind::RequestConfirmed, reason, None)
+        }
     };
-    let change = Change {
-        state: Some(state),
-        role,
-        redirect_ends_at: ends_at,
-        ..Change::default()
-    };
+    let change =
+        Change { state: Some(state), role, redirect_ends_at: ends_at, ..Change::default() };
     Decision::change(change, reason).with_letter(Letter::plain(kind), now)
 }
 
@@ -234,22 +193,13 @@ fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime<Utc>) -> D
     if decision.change.state == Some(case.state) {
         decision.letters.clear();
     }
-    decision
-        .letters
-        .retain(|(letter, _)| !facts.written.contains(&letter.kind));
+    decision.letters.retain(|(letter, _)| !facts.written.contains(&letter.kind));
     decision
 }
 
 fn close(resolution: Resolution, reason: Reason, now: DateTime<Utc>) -> Decision {
     let state = Some(State::Closed(resolution));
-    Decision::change(
-        Change {
-            state,
-            closed_at: Some(now),
-            ..Change::default()
-        },
-        reason,
-    )
+    Decision::change(Change { state, closed_at: Some(now), ..Change::default() }, reason)
 }
 
 fn expire(case: &Case, now: DateTime<Utc>) -> Decision {

@@ -126,22 +126,12 @@ named! {
 impl Decision {
     /// Nothing changes, for that reason.
     pub(super) fn keep(reason: Reason) -> Decision {
-        Decision {
-            change: Change::default(),
-            letters: Vec::new(),
-            suppress: false,
-            reason,
-        }
+        Decision { change: Change::default(), letters: Vec::new(), suppress: false, reason }
     }
 
     /// The case changes, for that reason.
     pub(super) fn change(change: Change, reason: Reason) -> Decision {
-        Decision {
-            change,
-            letters: Vec::new(),
-            suppress: false,
-            reason,
-        }
+        Decision { change, letters: Vec::new(), suppress: false, reason }
     }
 
     /// With a letter that may leave from `not_before` on.

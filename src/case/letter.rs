@@ -62,10 +62,7 @@ pub struct Letter {
 impl Letter {
     /// A letter that needs no values of its own.
     pub fn plain(kind: LetterKind) -> Letter {
-        Letter {
-            kind,
-            values: json!({}),
-        }
+        Letter { kind, values: json!({}) }
     }
 
     /// The completion letter.
@@ -78,19 +75,13 @@ impl Letter {
 
     /// The daily digest, with the values that `digest` computed.
     pub fn digest(values: Value) -> Letter {
-        Letter {
-            kind: LetterKind::Digest,
-            values,
-        }
+        Letter { kind: LetterKind::Digest, values }
     }
 
     /// An alarm: what is wrong, and what to do.
     pub fn alarm(subject: &str, what: &str, remedy: &str) -> Letter {
         let values = json!({ "subject": subject, "what": what, "remedy": remedy });
-        Letter {
-            kind: LetterKind::Alarm,
-            values,
-        }
+        Letter { kind: LetterKind::Alarm, values }
     }
 }
 

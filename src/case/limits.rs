@@ -46,9 +46,7 @@ pub fn next_verification_at(
 fn free_at(at: &[DateTime<Utc>], max: usize, window: Duration) -> Option<DateTime<Utc>> {
     let mut newest_first = at.to_vec();
     newest_first.sort_unstable_by(|a, b| b.cmp(a));
-    newest_first
-        .get(max.saturating_sub(1))
-        .map(|nth| *nth + window)
+    newest_first.get(max.saturating_sub(1)).map(|nth| *nth + window)
 }
 
 #[cfg(test)]
@@ -64,10 +62,7 @@ mod tests {
         assert_eq!(next(&[]), now);
         assert_eq!(next(&[ago(25)]), now);
         assert_eq!(next(&[ago(1)]), now + Duration::hours(23));
-        assert_eq!(
-            next(&[ago(160), ago(100), ago(30)]),
-            now + Duration::hours(8)
-        );
+        assert_eq!(next(&[ago(160), ago(100), ago(30)]), now + Duration::hours(8));
         assert_eq!(next(&[ago(169), ago(100), ago(30)]), now);
     }
 }

@@ -21,26 +21,17 @@ impl Reference {
     pub fn from_random(bytes: [u8; 8]) -> Reference {
         let letter = |byte: u8| {
             let index = usize::from(byte) % REFERENCE_ALPHABET.len();
-            REFERENCE_ALPHABET
-                .get(index)
-                .map_or('X', |letter| char::from(*letter))
+            REFERENCE_ALPHABET.get(index).map_or('X', |letter| char::from(*letter))
         };
         let letters: Vec<char> = bytes.into_iter().map(letter).collect();
         let (first, second) = letters.split_at(4);
-        Reference(format!(
-            "DEL-{}-{}",
-            String::from_iter(first),
-            String::from_iter(second)
-        ))
+        Reference(format!("DEL-{}-{}", String::from_iter(first), String::from_iter(second)))
     }
 
     /// Reads one as a person types it: any case, with or without its dashes.
     pub fn parse(text: &str) -> Option<Reference> {
-        let letters: String = text
-            .to_ascii_uppercase()
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect();
+        let letters: String =
+            text.to_ascii_uppercase().chars().filter(char::is_ascii_alphanumeric).collect();
         let letters = letters.strip_prefix("DEL")?;
         let known = |c: char| u8::try_from(c).is_ok_and(|b| REFERENCE_ALPHABET.contains(&b));
         if letters.len() != 8 || !letters.chars().all(known) {
@@ -152,14 +143,8 @@ impl State {
 
     /// Every state there is, for tables and tests.
     pub fn all() -> Vec<State> {
-        let open = [
-            State::AwaitingVerification,
-            State::InProgress,
-            State::Redirecting,
-        ];
-        let closed = Resolution::ALL
-            .iter()
-            .map(|resolution| State::Closed(*resolution));
+        let open = [State::AwaitingVerification, State::InProgress, State::Redirecting];
+        let closed = Resolution::ALL.iter().map(|resolution| State::Closed(*resolution));
         open.into_iter().chain(closed).collect()
     }
 }
@@ -276,20 +261,10 @@ mod tests {
         let reference = Reference::from_random([0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(reference.as_str(), "DEL-2345-6789");
         for typed in ["DEL-2345-6789", "del 2345 6789", "del23456789"] {
-            assert_eq!(
-                Reference::parse(typed).as_ref(),
-                Some(&reference),
-                "{typed}"
-            );
+            assert_eq!(Reference::parse(typed).as_ref(), Some(&reference), "{typed}");
         }
-        for wrong in [
-            "",
-            "DEL-2345-678",
-            "DEL-2345-67890",
-            "DEL-2345-678O",
-            "2345-6789",
-            "DEL-äää",
-        ] {
+        for wrong in ["", "DEL-2345-678", "DEL-2345-67890", "DEL-2345-678O", "2345-6789", "DEL-äää"]
+        {
             assert_eq!(Reference::parse(wrong), None, "{wrong}");
         }
     }

@@ -83,10 +83,7 @@ impl TokenKey {
     pub fn token(&self, purpose: Purpose, letter: LetterKind, nonce: &str) -> Token {
         let mac = self.mac(purpose.label(), &[letter.as_str(), nonce]);
         let text = BASE32_NOPAD.encode(&mac).to_ascii_lowercase();
-        Token(format!(
-            "{nonce}{}",
-            text.get(..MAC_CHARS).unwrap_or_default()
-        ))
+        Token(format!("{nonce}{}", text.get(..MAC_CHARS).unwrap_or_default()))
     }
 
     /// Whether `text` is that token; takes the same time whatever differs.
@@ -119,11 +116,7 @@ pub fn nonce_from_random(bytes: [u8; 5]) -> String {
 /// What stands in composed bytes in place of a token: as long, harmless in a URL and an
 /// address, and with zeros, which no token has.
 pub fn mark(purpose: Purpose, nonce: &str) -> String {
-    format!(
-        "{nonce}0{:0<width$}",
-        purpose.label(),
-        width = MAC_CHARS - 1
-    )
+    format!("{nonce}0{:0<width$}", purpose.label(), width = MAC_CHARS - 1)
 }
 
 #[cfg(test)]

@@ -55,18 +55,13 @@ impl FormRule {
             rule.patterns.push(compiled);
         }
         if rule.patterns.is_empty() || rule.address_labels.is_empty() || rule.examples.is_empty() {
-            return Err(
-                "needs `subject`, `address_labels` and at least one [[example]]".to_owned(),
-            );
+            return Err("needs `subject`, `address_labels` and at least one [[example]]".to_owned());
         }
         for example in &rule.examples {
-            let read = rule
-                .is_notification(&example.subject)
-                .then(|| rule.entered_address(&example.text));
-            let read = read
-                .flatten()
-                .map(|address| address.as_str().to_owned())
-                .unwrap_or_default();
+            let read =
+                rule.is_notification(&example.subject).then(|| rule.entered_address(&example.text));
+            let read =
+                read.flatten().map(|address| address.as_str().to_owned()).unwrap_or_default();
             if read != example.address {
                 return Err(format!(
                     "the example with the subject {:?} should give {:?} and gives {read:?}",
@@ -80,35 +75,22 @@ impl FormRule {
     /// Whether a mail of the configured sender with this subject is a notification.
     pub fn is_notification(&self, subject: &str) -> bool {
         let subject = normalize(subject);
-        self.patterns
-            .iter()
-            .any(|pattern| pattern.is_match(&subject))
+        self.patterns.iter().any(|pattern| pattern.is_match(&subject))
     }
 
     /// The address behind the first of the labels. What stands there and is no plain address
     /// is none: the next label may already be a stranger's.
     pub fn entered_address(&self, text: &str) -> Option<EmailAddress> {
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .collect();
+        let lines: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let (index, inline) = lines.iter().enumerate().find_map(|(index, line)| {
             let (label, value) = line.split_once(':')?;
             let label = normalize(label.trim_matches('*'));
-            self.address_labels
-                .contains(&label)
-                .then_some((index, value.trim().trim_matches('*')))
+            self.address_labels.contains(&label).then_some((index, value.trim().trim_matches('*')))
         })?;
-        let value = if inline.is_empty() {
-            lines.get(index + 1)?
-        } else {
-            inline
-        };
-        let value = value
-            .trim()
-            .trim_start_matches("mailto:")
-            .trim_matches(|c| c == '<' || c == '>');
+        let value = if inline.is_empty() { lines.get(index + 1)? } else { inline };
+        let value =
+            value.trim().trim_start_matches("mailto:").trim_matches(|c| c == '<' || c == '>');
         EmailAddress::parse(value).ok()
     }
 }

@@ -125,11 +125,7 @@ pub fn classify(
     let sender_auth = sender_auth(&mail.headers, desk.authserv_id.as_deref());
     let mut evidence = Vec::new();
     let verdict = verdict(mail, answers, desk, rules, &sender_auth, &mut evidence);
-    Classification {
-        verdict,
-        evidence,
-        sender_auth,
-    }
+    Classification { verdict, evidence, sender_auth }
 }
 
 fn verdict(
@@ -142,11 +138,7 @@ fn verdict(
 ) -> Verdict {
     if let Some(report) = &mail.report {
         let bounced = report.failed() && answers.is_some();
-        return if bounced {
-            Verdict::Bounce
-        } else {
-            Verdict::LeftAlone(LeftAlone::Report)
-        };
+        return if bounced { Verdict::Bounce } else { Verdict::LeftAlone(LeftAlone::Report) };
     }
     if let Some(entry) = form_entry(mail, desk, rules, sender_auth, evidence) {
         return entry;
@@ -175,11 +167,7 @@ fn request(
     evidence: &mut Vec<Evidence>,
 ) -> Verdict {
     let strength = rules.judge(Kind::DeletionRequest, mail, evidence);
-    if desk
-        .staff
-        .iter()
-        .any(|member| member.same_mailbox(answerable.address()))
-    {
+    if desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
         let passes_on = mail.body.forwards || strength != Strength::Nothing;
         return if passes_on {
             Verdict::ForStaff(ForStaff::ForwardedByStaff)
@@ -202,9 +190,7 @@ fn request(
 }
 
 fn is_in_a_thread(mail: &Mail) -> bool {
-    mail.headers
-        .first("in-reply-to")
-        .is_some_and(|id| id.contains('@'))
+    mail.headers.first("in-reply-to").is_some_and(|id| id.contains('@'))
 }
 
 /// What the body says without its subject.
@@ -244,11 +230,7 @@ fn form_entry(
 
 fn answer(mail: &Mail, rules: &RuleSet, evidence: &mut Vec<Evidence>) -> Answer {
     let mut says = |kind| rules.judge(kind, mail, evidence) == Strength::Acts;
-    match (
-        says(Kind::AnswerYes),
-        says(Kind::AnswerNo),
-        says(Kind::Withdrawal),
-    ) {
+    match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
         (true, false, false) => Answer::Yes,
         (false, true, false) => Answer::No,
         (false, _, true) => Answer::Withdraw,

@@ -167,11 +167,7 @@ impl RuleSet {
 
     /// How many rules there are.
     pub fn len(&self) -> usize {
-        self.files
-            .iter()
-            .map(|file| file.rules.len())
-            .sum::<usize>()
-            + self.forms.len()
+        self.files.iter().map(|file| file.rules.len()).sum::<usize>() + self.forms.len()
     }
 
     /// Whether there are none.
@@ -195,10 +191,7 @@ impl RuleSet {
     ) -> Strength {
         let words = Words::of(subject, own);
         let files = self.files.iter().filter(|file| file.kind == kind);
-        files
-            .map(|file| file.judge(&words, evidence))
-            .max()
-            .unwrap_or(Strength::Nothing)
+        files.map(|file| file.judge(&words, evidence)).max().unwrap_or(Strength::Nothing)
     }
 }
 
@@ -210,14 +203,10 @@ impl RuleFile {
         let folder = path.split('/').next().unwrap_or_default();
         let named = format!("{folder}/{}.toml", file.language);
         if named != path {
-            return Err(whole(format!(
-                "language = \"{}\" belongs into {named}",
-                file.language
-            )));
+            return Err(whole(format!("language = \"{}\" belongs into {named}", file.language)));
         }
         for rule in &mut file.rules {
-            rule.compile()
-                .map_err(|reason| (rule.name.clone(), reason))?;
+            rule.compile().map_err(|reason| (rule.name.clone(), reason))?;
         }
         file.try_whole_texts().map_err(whole)?;
         Ok(file)
@@ -244,15 +233,7 @@ impl RuleFile {
 
     fn try_whole_texts(&self) -> Result<(), String> {
         let expected = [
-            (
-                &self.acts_on,
-                "acts_on",
-                if self.acts {
-                    Strength::Acts
-                } else {
-                    Strength::Suggests
-                },
-            ),
+            (&self.acts_on, "acts_on", if self.acts { Strength::Acts } else { Strength::Suggests }),
             (&self.suggests_on, "suggests_on", Strength::Suggests),
             (&self.leaves_alone, "leaves_alone", Strength::Nothing),
         ];
@@ -262,17 +243,11 @@ impl RuleFile {
                 let mut evidence = Vec::new();
                 let found = self.judge(&Words::of(subject, own), &mut evidence);
                 if found != strength {
-                    let fired: Vec<String> = evidence
-                        .iter()
-                        .map(|e| format!("{} ({:+})", e.rule, e.weight))
-                        .collect();
+                    let fired: Vec<String> =
+                        evidence.iter().map(|e| format!("{} ({:+})", e.rule, e.weight)).collect();
                     return Err(format!(
                         "{key} lists {text:?}, but the sum gives {found:?}; fired: {}",
-                        if fired.is_empty() {
-                            "nothing".to_owned()
-                        } else {
-                            fired.join(", ")
-                        }
+                        if fired.is_empty() { "nothing".to_owned() } else { fired.join(", ") }
                     ));
                 }
             }
@@ -284,45 +259,30 @@ impl RuleFile {
 impl Rule {
     fn compile(&mut self) -> Result<(), String> {
         for pattern in &self.any {
-            let compiled = RegexBuilder::new(pattern)
-                .size_limit(PATTERN_BYTES_MAX)
-                .build();
+            let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
             self.patterns
                 .push(compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))?);
         }
         if self.patterns.is_empty() || self.examples.is_empty() {
-            return Err(
-                "needs at least one pattern in `any` and one text in `examples`".to_owned(),
-            );
+            return Err("needs at least one pattern in `any` and one text in `examples`".to_owned());
         }
         if let Some(text) = self.examples.iter().find(|text| !self.sees_text(text)) {
             return Err(format!("does not match its own example {text:?}"));
         }
-        if let Some(text) = self
-            .counter_examples
-            .iter()
-            .find(|text| self.sees_text(text))
-        {
+        if let Some(text) = self.counter_examples.iter().find(|text| self.sees_text(text)) {
             return Err(format!("matches its counter-example {text:?}"));
         }
         Ok(())
     }
 
     fn sees_text(&self, text: &str) -> bool {
-        let (subject, own) = if self.place == Place::Subject {
-            (text, "")
-        } else {
-            ("", text)
-        };
+        let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
         self.sees(&Words::of(subject, own)).is_some()
     }
 
     fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
         let find = |text: &'t str| {
-            self.patterns
-                .iter()
-                .find_map(|pattern| pattern.find(text))
-                .map(|found| found.as_str())
+            self.patterns.iter().find_map(|pattern| pattern.find(text)).map(|found| found.as_str())
         };
         match self.place {
             Place::Subject => find(&words.subject),
@@ -342,16 +302,9 @@ struct Words {
 
 impl Words {
     fn of(subject: &str, own: &str) -> Words {
-        let lines: Vec<String> = own
-            .lines()
-            .map(normalize)
-            .filter(|line| !line.is_empty())
-            .collect();
-        Words {
-            subject: bare_subject(subject),
-            own: lines.join(" "),
-            lines: lines.join("\n"),
-        }
+        let lines: Vec<String> =
+            own.lines().map(normalize).filter(|line| !line.is_empty()).collect();
+        Words { subject: bare_subject(subject), own: lines.join(" "), lines: lines.join("\n") }
     }
 }
 
@@ -377,32 +330,15 @@ mod tests {
             "{said}"
         );
         let said = problem(path, &rule("any = ['a']\nexamples = ['x']"));
-        assert!(
-            said.ends_with("does not match its own example \"x\""),
-            "{said}"
-        );
-        let said = problem(
-            path,
-            &rule("any = ['a']\nexamples = ['a']\ncounter_examples = ['Re: a']"),
-        );
-        assert!(
-            said.ends_with("matches its counter-example \"Re: a\""),
-            "{said}"
-        );
+        assert!(said.ends_with("does not match its own example \"x\""), "{said}");
+        let said =
+            problem(path, &rule("any = ['a']\nexamples = ['a']\ncounter_examples = ['Re: a']"));
+        assert!(said.ends_with("matches its counter-example \"Re: a\""), "{said}");
         let said = problem(path, &rule("any = ['a']\nexamples = ['a']\nwieght = 3"));
         assert!(said.contains("unknown field `wieght`"), "{said}");
-        let said = problem(
-            "deletion-request/de.toml",
-            &rule("any = ['a']\nexamples = ['a']"),
-        );
-        assert!(
-            said.contains("belongs into deletion-request/en.toml"),
-            "{said}"
-        );
-        let wrong_sum = format!(
-            "leaves_alone = ['a']\n{}",
-            rule("any = ['a']\nexamples = ['a']")
-        );
+        let said = problem("deletion-request/de.toml", &rule("any = ['a']\nexamples = ['a']"));
+        assert!(said.contains("belongs into deletion-request/en.toml"), "{said}");
+        let wrong_sum = format!("leaves_alone = ['a']\n{}", rule("any = ['a']\nexamples = ['a']"));
         assert!(
             problem(path, &wrong_sum)
                 .contains("but the sum gives Acts; fired: deletion-request/en/r (+5)")
@@ -418,9 +354,6 @@ mod tests {
         let raw = format!("From: j@example.org\r\n\r\n{}!", "a".repeat(100_000));
         let mail = crate::mail::parse(raw.as_bytes(), &crate::mail::Bounds::default()).unwrap();
         // With a backtracking engine this would not end.
-        assert_eq!(
-            set.judge(Kind::DeletionRequest, &mail, &mut Vec::new()),
-            Strength::Nothing
-        );
+        assert_eq!(set.judge(Kind::DeletionRequest, &mail, &mut Vec::new()), Strength::Nothing);
     }
 }

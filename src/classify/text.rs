@@ -54,10 +54,7 @@ pub fn addresses(text: &str) -> Vec<EmailAddress> {
         Regex::new(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+")
             .expect("a fixed pattern compiles")
     });
-    ADDRESS
-        .find_iter(text)
-        .filter_map(|found| EmailAddress::parse(found.as_str()).ok())
-        .collect()
+    ADDRESS.find_iter(text).filter_map(|found| EmailAddress::parse(found.as_str()).ok()).collect()
 }
 
 #[cfg(test)]

@@ -100,12 +100,7 @@ pub async fn cases(config: &Path, command: CasesCommand) -> Result<ExitCode> {
         CasesCommand::Show { reference, json } => {
             show(&store, &settings, &reference, json.json).await?
         }
-        CasesCommand::Open {
-            address,
-            from_message,
-            received_on,
-            by,
-        } => {
+        CasesCommand::Open { address, from_message, received_on, by } => {
             let request = match (from_message, address, received_on) {
                 (Some(number), _, _) => Request::OfMessage(number),
                 (None, Some(address), Some(day)) => Request::OfAddress(address, day),
@@ -114,17 +109,8 @@ pub async fn cases(config: &Path, command: CasesCommand) -> Result<ExitCode> {
             let (reference, reason) = open(&store, &settings, &request, &by, now).await?;
             println!("{reference}: {}", reason_in_words(reason.as_str()));
         }
-        CasesCommand::Complete {
-            reference,
-            by,
-            outcome,
-            kept,
-        } => {
-            let work = Work {
-                by: &by,
-                outcome,
-                kept: &kept,
-            };
+        CasesCommand::Complete { reference, by, outcome, kept } => {
+            let work = Work { by: &by, outcome, kept: &kept };
             let reference = complete(&store, &settings, &reference, &work, now).await?;
             println!("{reference} is complete; the running desk tells the requester now.");
         }
@@ -141,12 +127,7 @@ async fn list(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let mut cases = store.cases(!all).await?;
-    cases.sort_by_key(|stored| {
-        (
-            nearest_date(&stored.case).is_none(),
-            nearest_date(&stored.case),
-        )
-    });
+    cases.sort_by_key(|stored| (nearest_date(&stored.case).is_none(), nearest_date(&stored.case)));
     if as_json {
         let rows: Vec<Value> = cases.iter().map(case_json).collect();
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -155,19 +136,12 @@ async fn list(
     if cases.is_empty() {
         println!(
             "No case is open.{}",
-            if all {
-                ""
-            } else {
-                " `cases list --all` shows closed ones, too."
-            }
+            if all { "" } else { " `cases list --all` shows closed ones, too." }
         );
         return Ok(());
     }
     let today = day_of(now, settings.policy.zone);
-    println!(
-        "{:<14}  {:<28}  {:<24}  {:<28}  who",
-        "case", "state", "nearest date", "asks as"
-    );
+    println!("{:<14}  {:<28}  {:<24}  {:<28}  who", "case", "state", "nearest date", "asks as");
     for stored in &cases {
         let case = &stored.case;
         let date = nearest_date(case).map_or("-".to_owned(), |date| {
@@ -184,10 +158,7 @@ async fn list(
             case.reference.as_str(),
             state_in_words(stored),
             case.role.map_or("-", Role::as_str),
-            stored
-                .subject
-                .as_ref()
-                .map_or("(forgotten)", |subject| subject.as_str()),
+            stored.subject.as_ref().map_or("(forgotten)", |subject| subject.as_str()),
         );
     }
     Ok(())
@@ -226,16 +197,20 @@ async fn show(store: &Store, settings: &Settings, text: &str, as_json: bool) -> 
     let messages = store.messages_of(stored.id).await?;
     let letters = store.letters_of(stored.id).await?;
     if as_json {
-        let mut value = case_json(&stored);
-        value["history"] = entries.iter().map(|entry| json!({
-            "at": entry.at, "event": entry.event, "reason": entry.reason, "detail": entry.detail,
-        })).collect();
-        value["messages"] = messages.iter().map(|line| json!({
-            "received_at": line.received_at, "outcome": line.outcome.map(|outcome| outcome.as_str()), "reason": line.reason,
-        })).collect();
-        value["letters"] = letters.iter().map(|line| json!({
-            "kind": line.kind, "status": line.status, "hold": line.hold, "submitted_at": line.submitted_at,
-        })).collect();
+        let value = json!({
+            "case": case_json(&stored),
+            "history": entries.iter().map(|entry| json!({
+                "at": entry.at, "event": entry.event, "reason": entry.reason, "detail": entry.detail,
+            })).collect::<Vec<_>>(),
+            "messages": messages.iter().map(|line| json!({
+                "received_at": line.received_at, "reason": line.reason,
+                "outcome": line.outcome.map(|outcome| outcome.as_str()),
+            })).collect::<Vec<_>>(),
+            "letters": letters.iter().map(|line| json!({
+                "kind": line.kind, "status": line.status, "hold": line.hold,
+                "submitted_at": line.submitted_at,
+            })).collect::<Vec<_>>(),
+        });
         println!("{}", serde_json::to_string_pretty(&value)?);
         return Ok(());
     }
@@ -244,33 +219,19 @@ async fn show(store: &Store, settings: &Settings, text: &str, as_json: bool) -> 
     let moment = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
     let mut lines: Vec<(DateTime<Utc>, String)> = Vec::new();
     for entry in &entries {
-        let detail = entry
-            .detail
-            .as_ref()
-            .map(|detail| format!(" ({detail})"))
-            .unwrap_or_default();
-        lines.push((
-            entry.at,
-            format!("{}{detail}", reason_in_words(&entry.reason)),
-        ));
+        let detail = entry.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        lines.push((entry.at, format!("{}{detail}", reason_in_words(&entry.reason))));
     }
     for line in &messages {
-        let outcome = line
-            .outcome
-            .map_or("not handled", |outcome| outcome.as_str());
-        lines.push((
-            line.received_at,
-            format!("mail in: {outcome}, {}", line.reason),
-        ));
+        let outcome = line.outcome.map_or("not handled", |outcome| outcome.as_str());
+        lines.push((line.received_at, format!("mail in: {outcome}, {}", line.reason)));
     }
     for line in &letters {
         let (at, words) = match line.submitted_at {
             Some(at) => (at, "submitted".to_owned()),
             None => (
                 line.written_at,
-                line.hold
-                    .as_ref()
-                    .map_or(line.status.clone(), |hold| format!("waits for {hold}")),
+                line.hold.as_ref().map_or(line.status.clone(), |hold| format!("waits for {hold}")),
             ),
         };
         lines.push((at, format!("letter out: {}, {words}", line.kind)));
@@ -289,15 +250,9 @@ fn print_head(stored: &StoredCase) {
     println!("{}  {}", case.reference, state_in_words(stored));
     println!(
         "  Address       {}",
-        stored
-            .subject
-            .as_ref()
-            .map_or("(forgotten)", |subject| subject.as_str())
+        stored.subject.as_ref().map_or("(forgotten)", |subject| subject.as_str())
     );
-    println!(
-        "  Asks as       {}",
-        case.role.map_or("not told", Role::describe)
-    );
+    println!("  Asks as       {}", case.role.map_or("not told", Role::describe));
     println!("  Promised by   {}", day(case.due_on));
     println!("  Law's date    {}", day(case.law_due_on));
     if let Some(means) = case.confirmed_by {
@@ -391,19 +346,14 @@ pub async fn open(
         }
     };
     let recipient = Recipient::of_case(&address);
-    let event = Event::RequestReceived {
-        source: Source::Staff,
-        received_at,
-    };
+    let event = Event::RequestReceived { source: Source::Staff, received_at };
     let authority = Authority::command_line(by);
     let happening = Happening {
         class: Some(Class::Authenticated),
         detail: Some(authority.who()),
         ..Happening::new(event, About::Address(&recipient))
     };
-    let decided = tx
-        .happen(&happening, &settings.policy, settings.release(), now)
-        .await?;
+    let decided = tx.happen(&happening, &settings.policy, settings.release(), now).await?;
     let Some((id, case)) = decided.case else {
         bail!("{}", reason_in_words(decided.decision.reason.as_str()));
     };
@@ -445,22 +395,15 @@ pub async fn complete(
     };
     let mut tx = store.begin().await?;
     let found = tx.case_of_reference(&reference).await?;
-    let id = found
-        .with_context(|| format!("There is no case {reference}"))?
-        .id;
+    let id = found.with_context(|| format!("There is no case {reference}"))?.id;
     let by = Authority::command_line(work.by);
     let mut detail = format!("{}: {}", by.who(), outcome.as_str());
     for item in &kept {
         detail.push_str(&format!("; kept {}: {}", item.what, item.why));
     }
     let event = Event::Completed { by, outcome, kept };
-    let happening = Happening {
-        detail: Some(&detail),
-        ..Happening::new(event, About::Case(id))
-    };
-    let decided = tx
-        .happen(&happening, &settings.policy, settings.release(), now)
-        .await?;
+    let happening = Happening { detail: Some(&detail), ..Happening::new(event, About::Case(id)) };
+    let decided = tx.happen(&happening, &settings.policy, settings.release(), now).await?;
     match decided.decision.reason {
         Reason::RequestCompleted => tx.commit().await.map(|()| reference),
         Reason::NotConfirmedYet => {
@@ -478,10 +421,7 @@ fn kept(work: &Work<'_>) -> Result<Vec<Kept>> {
             .split_once(':')
             .filter(|(what, why)| !what.trim().is_empty() && !why.trim().is_empty())
             .with_context(|| format!("--kept {text:?}: say what and why, with a colon between"))?;
-        kept.push(Kept {
-            what: what.trim().to_owned(),
-            why: why.trim().to_owned(),
-        });
+        kept.push(Kept { what: what.trim().to_owned(), why: why.trim().to_owned() });
     }
     match (work.outcome, kept.is_empty()) {
         (OutcomeArg::Partly, true) => {

@@ -57,19 +57,11 @@ pub async fn check(file: &Path, json: bool) -> Result<ExitCode> {
         }
     }
     let fails = lines.iter().any(|line| line.verdict == Verdict::Fail);
-    Ok(if fails {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn line(verdict: Verdict, what: &'static str, says: impl Into<String>) -> Line {
-    Line {
-        verdict,
-        what,
-        says: says.into(),
-    }
+    Line { verdict, what, says: says.into() }
 }
 
 async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
@@ -77,11 +69,7 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
     lines.push(line(
         Verdict::Ok,
         "settings",
-        format!(
-            "{} is read, the mode is {}",
-            config.file.display(),
-            config.mode.as_str()
-        ),
+        format!("{} is read, the mode is {}", config.file.display(), config.mode.as_str()),
     ));
     lines.push(line(
         Verdict::Ok,
@@ -107,18 +95,13 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
 async fn database(setup: &Setup) -> Line {
     let path = setup.database();
     if !path.exists() {
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder =
+            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return if folder.is_dir() {
             line(
                 Verdict::Ok,
                 "database",
-                format!(
-                    "{} is not there yet; `run` makes it and its key",
-                    path.display()
-                ),
+                format!("{} is not there yet; `run` makes it and its key", path.display()),
             )
         } else {
             line(
@@ -161,10 +144,9 @@ fn notes(config: &Config) -> Vec<Line> {
             "mode",
             "observe: requests are recorded and shown to staff, nobody is answered; set mode = \"approve\" or \"live\" when you trust it",
         ),
-        Mode::Approve => note(
-            "mode",
-            "approve: each letter waits for `deletion-desk letters approve`",
-        ),
+        Mode::Approve => {
+            note("mode", "approve: each letter waits for `deletion-desk letters approve`")
+        }
         Mode::Live => {}
     }
     match (config.web.listen, &config.web.public_url) {
@@ -197,10 +179,7 @@ fn notes(config: &Config) -> Vec<Line> {
         );
     }
     if config.forms.is_empty() {
-        note(
-            "forms",
-            "no [[form]] is set: form notifications are read as ordinary mail",
-        );
+        note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
     }
     notes
 }
@@ -219,10 +198,9 @@ async fn mailbox(setup: &Setup) -> Line {
             };
             format!("{place} is open, holds {} messages {how}", found.messages)
         }),
-        Ok(mut other) => other
-            .list()
-            .await
-            .map(|keys| format!("{place} holds {} messages", keys.len())),
+        Ok(mut other) => {
+            other.list().await.map(|keys| format!("{place} holds {} messages", keys.len()))
+        }
         Err(why) => Err(why),
     };
     match tried {

@@ -43,23 +43,13 @@ pub async fn digest(config: &Path, args: &DigestArgs) -> Result<ExitCode> {
     } else {
         let letter = digest_letter(&store, &settings, now).await?;
         let rendered =
-            setup
-                .templates
-                .letter("en", letter.kind, &Value::from(Serde(&letter.values)))?;
-        println!(
-            "{}\n\n{}",
-            rendered.subject,
-            markdown::to_text(&rendered.body)
-        );
+            setup.templates.letter("en", letter.kind, &Value::from(Serde(&letter.values)))?;
+        println!("{}\n\n{}", rendered.subject, markdown::to_text(&rendered.body));
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
 fn people(count: usize) -> String {
-    if count == 1 {
-        "1 member of staff".to_owned()
-    } else {
-        format!("{count} members of staff")
-    }
+    if count == 1 { "1 member of staff".to_owned() } else { format!("{count} members of staff") }
 }

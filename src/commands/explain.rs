@@ -114,12 +114,7 @@ fn does(mode: Mode, classified: &Classification, mail: &Mail, answers_us: bool) 
 }
 
 fn print_one(explained: &Value) {
-    let text = |key: &str| {
-        explained
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let text = |key: &str| explained.get(key).and_then(Value::as_str).unwrap_or_default();
     println!("{}", text("file"));
     println!("  {}: {}", text("verdict"), text("reason"));
     println!("  {}", text("does"));
@@ -127,11 +122,7 @@ fn print_one(explained: &Value) {
         println!("  From: {}   Subject: {}", text("from"), text("subject"));
         println!("  Sender's authentication: {}", text("sender"));
     }
-    let rules = explained
-        .get("rules")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
+    let rules = explained.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
     for rule in &rules {
         let part = |key: &str| rule.get(key).cloned().unwrap_or_default();
         let saw = part("saw");
@@ -145,10 +136,7 @@ fn print_one(explained: &Value) {
     if rules.len() > 1 {
         println!(
             "  {:>+4}  in all (a case from 5 on, staff from 2 on)",
-            explained
-                .get("sum")
-                .and_then(Value::as_i64)
-                .unwrap_or_default()
+            explained.get("sum").and_then(Value::as_i64).unwrap_or_default()
         );
     }
     println!();

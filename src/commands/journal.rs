@@ -42,14 +42,7 @@ pub async fn journal(config: &Path, command: JournalCommand) -> Result<ExitCode>
         for problem in &verified.problems {
             println!("{problem}");
         }
-        eprintln!(
-            "deletion-desk: The journal is not whole: {} problems",
-            verified.problems.len()
-        );
+        eprintln!("deletion-desk: The journal is not whole: {} problems", verified.problems.len());
     }
-    Ok(if whole {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -50,11 +50,8 @@ pub async fn letters(config: &Path, command: LettersCommand) -> Result<ExitCode>
                     Some("budget") => "waits for the daily budget",
                     _ => line.status.as_str(),
                 };
-                let to = line
-                    .recipient
-                    .as_ref()
-                    .map(|to| to.as_str().to_owned())
-                    .unwrap_or_default();
+                let to =
+                    line.recipient.as_ref().map(|to| to.as_str().to_owned()).unwrap_or_default();
                 println!(
                     "{:>6}  {:<14}  {:<22}  {hold}  {to}",
                     line.id,

@@ -31,18 +31,12 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
         Listen::On(address) => {
             let listener = TcpListener::bind(address).await;
             Some(listener.with_context(|| {
-                format!(
-                    "Cannot listen on {address} (web.listen in {})",
-                    config.display()
-                )
+                format!("Cannot listen on {address} (web.listen in {})", config.display())
             })?)
         }
     };
     let stop = stop_signal()?;
-    let page = listener.map(|listener| Page {
-        listener,
-        more: Router::new(),
-    });
+    let page = listener.map(|listener| Page { listener, more: Router::new() });
     start(setup, page, Clock::System, stop).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -76,15 +70,8 @@ pub async fn start(
     let identity = Arc::new(settings.identity.clone());
     let templates = Arc::new(setup.templates.clone());
     let mode = settings.mode;
-    let bot = Bot::open(
-        settings,
-        setup.rules,
-        setup.templates,
-        &database,
-        key,
-        clock.clone(),
-    )
-    .await?;
+    let bot =
+        Bot::open(settings, setup.rules, setup.templates, &database, key, clock.clone()).await?;
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),

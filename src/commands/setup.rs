@@ -42,10 +42,7 @@ impl Setup {
         let config = Config::read(config)?;
         let rules = rules(&config)?;
         let templates = templates(&config)?;
-        let unknown = config
-            .forms
-            .iter()
-            .find(|form| rules.form(&form.rule).is_none());
+        let unknown = config.forms.iter().find(|form| rules.form(&form.rule).is_none());
         if let Some(form) = unknown {
             let names: Vec<&str> = rules.form_names().collect();
             bail!(
@@ -55,11 +52,7 @@ impl Setup {
                 names.join(", ")
             );
         }
-        Ok(Setup {
-            config,
-            rules,
-            templates,
-        })
+        Ok(Setup { config, rules, templates })
     }
 
     /// What the bot works by.
@@ -111,10 +104,8 @@ impl Setup {
                 mode & 0o777
             );
         }
-        let bytes = HEXLOWER
-            .decode(text.trim().as_bytes())
-            .ok()
-            .filter(|bytes| bytes.len() == KEY_BYTES);
+        let bytes =
+            HEXLOWER.decode(text.trim().as_bytes()).ok().filter(|bytes| bytes.len() == KEY_BYTES);
         bytes
             .map(TokenKey::new)
             .ok_or_else(|| anyhow!("The key {place} is damaged; restore it from its backup"))
@@ -126,9 +117,9 @@ impl Setup {
     /// When a file that the configuration names cannot be read.
     pub fn mailbox(&self) -> Result<Mailbox> {
         match &self.config.mailbox {
-            MailboxSection::Maildir { path, .. } => Ok(Mailbox::Maildir(MaildirMailbox::open(
-                &self.config.resolve(path),
-            )?)),
+            MailboxSection::Maildir { path, .. } => {
+                Ok(Mailbox::Maildir(MaildirMailbox::open(&self.config.resolve(path))?))
+            }
             MailboxSection::Imap(imap) => {
                 Ok(Mailbox::Imap(Box::new(ImapMailbox::new(ImapSettings {
                     host: imap.host.clone(),
@@ -169,10 +160,7 @@ impl Setup {
             None => None,
             Some(username) => {
                 let secret = self.config.secret(&smtp.password_file, &smtp.password_env);
-                Some((
-                    username.clone(),
-                    secret.map_err(|why| anyhow!("smtp: {why}"))?,
-                ))
+                Some((username.clone(), secret.map_err(|why| anyhow!("smtp: {why}"))?))
             }
         };
         let settings = SmtpSettings {
@@ -207,9 +195,7 @@ fn make_key(file: &Path) -> Result<String> {
         .mode(0o600)
         .open(file)
         .with_context(context)?;
-    key.write_all(text.as_bytes())
-        .and_then(|()| key.sync_all())
-        .with_context(context)?;
+    key.write_all(text.as_bytes()).and_then(|()| key.sync_all()).with_context(context)?;
     Ok(text)
 }
 
@@ -246,9 +232,7 @@ fn rules(config: &Config) -> Result<RuleSet> {
         None => RuleSet::load(RULES.iter().copied()).map_err(|why| anyhow!(why)),
         Some(folder) => {
             let files = files_below(&config.resolve(folder), "toml").context("rules")?;
-            let files = files
-                .iter()
-                .map(|(path, text)| (path.as_str(), text.as_str()));
+            let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
             RuleSet::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
         }
     }
@@ -261,9 +245,7 @@ fn templates(config: &Config) -> Result<Templates> {
             let folder = config.resolve(folder);
             let mut files = files_below(&folder, "md").context("templates")?;
             files.extend(files_below(&folder, "html").context("templates")?);
-            let files = files
-                .iter()
-                .map(|(path, text)| (path.as_str(), text.as_str()));
+            let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
             Templates::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
         }
     }

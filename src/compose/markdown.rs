@@ -87,9 +87,11 @@ impl TextWriter {
                     _ => "- ".to_owned(),
                 };
             }
-            Tag::Link {
-                dest_url, title, ..
-            } => {
+            Tag::BlockQuote(_) => {
+                self.flush();
+                self.quotes = true;
+            }
+            Tag::Link { dest_url, title, .. } => {
                 self.link = Some((dest_url.to_string(), title.to_string(), self.block.len()));
             }
             _ => {}
@@ -136,11 +138,7 @@ impl TextWriter {
         }
         let indent = "  ".repeat(self.lists.len().saturating_sub(1));
         let mut first = format!("{indent}{}", std::mem::take(&mut self.bullet));
-        let mut rest = if self.lists.is_empty() {
-            String::new()
-        } else {
-            format!("{indent}  ")
-        };
+        let mut rest = if self.lists.is_empty() { String::new() } else { format!("{indent}  ") };
         if self.quotes {
             rest.push_str("> ");
             first.clone_from(&rest);
@@ -151,10 +149,7 @@ impl TextWriter {
         let wrapped = wrap(&block, &first, &rest);
         self.out.push_str(&wrapped);
         if let Some(line) = self.underline.take() {
-            self.out.extend(std::iter::repeat_n(
-                line,
-                wrapped.trim_end().chars().count(),
-            ));
+            self.out.extend(std::iter::repeat_n(line, wrapped.trim_end().chars().count()));
             self.out.push('\n');
         }
         if self.lists.is_empty() {
@@ -200,10 +195,7 @@ pub fn to_html(markdown: &str) -> String {
                 body.push_str(&escape_html(&text));
             }
             Event::Code(text) => {
-                body.push_str(&format!(
-                    "<code style=\"{CODE}\">{}</code>",
-                    escape_html(&text)
-                ));
+                body.push_str(&format!("<code style=\"{CODE}\">{}</code>", escape_html(&text)));
             }
             Event::SoftBreak => body.push('\n'),
             Event::HardBreak => body.push_str("<br>\n"),
@@ -245,12 +237,11 @@ const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
 
 fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
     match tag {
-        Tag::Paragraph if in_item => format!("<p style=\"margin:0 0 4px\">"),
+        Tag::Paragraph if in_item => "<p style=\"margin:0 0 4px\">".to_owned(),
         Tag::Paragraph => format!("<p style=\"{PARAGRAPH}\">"),
-        Tag::Heading {
-            level: HeadingLevel::H1,
-            ..
-        } => "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">".to_owned(),
+        Tag::Heading { level: HeadingLevel::H1, .. } => {
+            "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">".to_owned()
+        }
         Tag::Heading { .. } => {
             "<h2 style=\"margin:28px 0 10px;font-size:17px;line-height:1.3\">".to_owned()
         }
@@ -264,14 +255,8 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
              color:#434c5b\">"
                 .to_owned()
         }
-        Tag::Link {
-            dest_url, title, ..
-        } => {
-            let style = if title.as_ref() == BUTTON {
-                BUTTON_STYLE
-            } else {
-                LINK
-            };
+        Tag::Link { dest_url, title, .. } => {
+            let style = if title.as_ref() == BUTTON { BUTTON_STYLE } else { LINK };
             format!("<a href=\"{}\" style=\"{style}\">", escape_html(dest_url))
         }
         _ => String::new(),

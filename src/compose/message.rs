@@ -83,10 +83,7 @@ pub fn compose(
         .to(mailbox(None, draft.to.as_str())?)
         .subject(rendered.subject)
         .date(now.into())
-        .message_id(Some(format!(
-            "<{reply_mark}@{}>",
-            identity.address.domain()
-        )))
+        .message_id(Some(format!("<{reply_mark}@{}>", identity.address.domain())))
         .raw_header(raw("Auto-Submitted", auto_submitted(draft.letter.kind)))
         .raw_header(raw("X-Auto-Response-Suppress", "All"))
         .raw_header(raw(
@@ -99,25 +96,13 @@ pub fn compose(
     let parts = MultiPart::builder()
         .kind(MultiPartKind::Alternative)
         .boundary(format!("=_{}", draft.nonce))
-        .singlepart(part(
-            ContentType::TEXT_PLAIN,
-            markdown::to_text(&rendered.body),
-        )?)
-        .singlepart(part(
-            ContentType::TEXT_HTML,
-            markdown::to_html(&rendered.body),
-        )?);
-    let message = builder
-        .multipart(parts)
-        .map_err(|why| ComposeError::Message(why.to_string()))?;
+        .singlepart(part(ContentType::TEXT_PLAIN, markdown::to_text(&rendered.body))?)
+        .singlepart(part(ContentType::TEXT_HTML, markdown::to_html(&rendered.body))?);
+    let message = builder.multipart(parts).map_err(|why| ComposeError::Message(why.to_string()))?;
     let bytes = message.formatted();
     let message =
         String::from_utf8(bytes).map_err(|_| ComposeError::Message("not ASCII".into()))?;
-    Ok(Outgoing {
-        return_path,
-        to: draft.to.clone(),
-        message,
-    })
+    Ok(Outgoing { return_path, to: draft.to.clone(), message })
 }
 
 impl Outgoing {
@@ -209,9 +194,7 @@ fn raw(name: &'static str, value: &str) -> HeaderValue {
 }
 
 fn mailbox(name: Option<&str>, address: &str) -> Result<Mailbox, ComposeError> {
-    let address = address
-        .parse()
-        .map_err(|_| ComposeError::Message("an address".into()))?;
+    let address = address.parse().map_err(|_| ComposeError::Message("an address".into()))?;
     Ok(Mailbox::new(name.map(str::to_owned), address))
 }
 

@@ -51,10 +51,7 @@ impl Templates {
     ) -> Result<Templates, TemplateProblem> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.unwrap_or_default());
         environment.set_auto_escape_callback(|name| match name {
             name if name.ends_with(".html") => AutoEscape::Html,
@@ -85,10 +82,7 @@ impl Templates {
         let path = format!("{language}/{}.md", kind.as_str());
         let subject = self.render(&format!("{path}{SUBJECT}"), values)?;
         let body = self.render(&path, values)?;
-        Ok(Rendered {
-            subject: subject.split_whitespace().collect::<Vec<_>>().join(" "),
-            body,
-        })
+        Ok(Rendered { subject: subject.split_whitespace().collect::<Vec<_>>().join(" "), body })
     }
 
     /// Renders a page in a language.
@@ -105,13 +99,8 @@ impl Templates {
     }
 
     fn render(&self, path: &str, values: &Value) -> Result<String, TemplateProblem> {
-        let template = self
-            .environment
-            .get_template(path)
-            .map_err(|why| problem(path, &why))?;
-        template
-            .render(values.clone())
-            .map_err(|why| problem(path, &why))
+        let template = self.environment.get_template(path).map_err(|why| problem(path, &why))?;
+        template.render(values.clone()).map_err(|why| problem(path, &why))
     }
 
     fn try_letters(&self) -> Result<(), TemplateProblem> {
@@ -138,23 +127,12 @@ impl Templates {
 
     /// A branch that no sample takes may still name a variable that nobody fills.
     fn refuse_unknown_names(&self, path: &str, sample: &Value) -> Result<(), TemplateProblem> {
-        let template = self
-            .environment
-            .get_template(path)
-            .map_err(|why| problem(path, &why))?;
+        let template = self.environment.get_template(path).map_err(|why| problem(path, &why))?;
         let known: BTreeSet<String> = sample
             .try_iter()
             .map(|keys| keys.map(|key| key.to_string()).collect())
             .unwrap_or_default();
-        let globals = [
-            "range",
-            "dict",
-            "namespace",
-            "debug",
-            "super",
-            "self",
-            "loop",
-        ];
+        let globals = ["range", "dict", "namespace", "debug", "super", "self", "loop"];
         for name in template.undeclared_variables(false) {
             if !known.contains(&name) && !globals.contains(&name.as_str()) {
                 let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -162,10 +140,7 @@ impl Templates {
                 let source = template.source().lines();
                 return Err(TemplateProblem {
                     file: path.trim_end_matches(SUBJECT).to_owned(),
-                    line: source
-                        .clone()
-                        .position(|line| line.contains(&name))
-                        .map(|at| at + 1),
+                    line: source.clone().position(|line| line.contains(&name)).map(|at| at + 1),
                     reason: format!(
                         "there is no variable `{name}`; there are {}",
                         names.join(", ")
@@ -195,11 +170,7 @@ fn add(
             .strip_prefix("---\n")
             .and_then(|rest| rest.split_once("\n---\n"))
             .ok_or_else(no_subject)?;
-        let subject = front
-            .strip_prefix("subject:")
-            .ok_or_else(no_subject)?
-            .trim()
-            .to_owned();
+        let subject = front.strip_prefix("subject:").ok_or_else(no_subject)?.trim().to_owned();
         // Blank lines in place of the front matter keep the line numbers of errors true.
         body = format!("{}{rest}", "\n".repeat(front.lines().count() + 2));
         add_one(environment, path, format!("{path}{SUBJECT}"), subject)?;
@@ -213,16 +184,11 @@ fn add_one(
     name: String,
     text: String,
 ) -> Result<(), TemplateProblem> {
-    environment
-        .add_template_owned(name, text)
-        .map_err(|why| problem(path, &why))
+    environment.add_template_owned(name, text).map_err(|why| problem(path, &why))
 }
 
 fn problem(path: &str, why: &Error) -> TemplateProblem {
-    let detail = why
-        .detail()
-        .map(|detail| format!(": {detail}"))
-        .unwrap_or_default();
+    let detail = why.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
     let file = why.name().unwrap_or(path).trim_end_matches(SUBJECT);
     TemplateProblem {
         file: file.to_owned(),
@@ -239,12 +205,7 @@ fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<()
     }
     let text = value.to_string();
     let foreign = value.kind() == ValueKind::String && !value.is_safe();
-    out.write_str(&if foreign {
-        markdown::escape(&text)
-    } else {
-        text
-    })
-    .map_err(Error::from)
+    out.write_str(&if foreign { markdown::escape(&text) } else { text }).map_err(Error::from)
 }
 
 /// A value as a code span. Inside one nothing is markup, and a backslash would be shown.
@@ -338,10 +299,7 @@ mod samples {
             "notice" => vec![context! { heading => "h", text => "t" }],
             _ => vec![context! {}],
         };
-        extras
-            .into_iter()
-            .map(|extra| context! { ..extra, ..base.clone() })
-            .collect()
+        extras.into_iter().map(|extra| context! { ..extra, ..base.clone() }).collect()
     }
 }
 
@@ -379,18 +337,9 @@ mod tests {
         );
         assert!(said("hello").contains("line 1: begin with ---, subject: …, ---"));
         assert!(said("---\nsubject: x\n---\n{% if %}").contains("line 4: syntax error"));
-        let missing = Templates::load(
-            TEMPLATES
-                .iter()
-                .copied()
-                .filter(|(known, _)| *known != path),
-        );
-        assert!(
-            missing
-                .unwrap_err()
-                .to_string()
-                .contains("template not found")
-        );
+        let missing =
+            Templates::load(TEMPLATES.iter().copied().filter(|(known, _)| *known != path));
+        assert!(missing.unwrap_err().to_string().contains("template not found"));
     }
 
     #[test]
@@ -403,10 +352,7 @@ mod tests {
         let rendered = templates.letter("en", LetterKind::Alarm, &sample).unwrap();
         assert!(!rendered.subject.contains('\n'));
         let html = markdown::to_html(&rendered.body);
-        assert!(
-            !html.contains("<b>") && !html.contains("href=\"http://evil"),
-            "{html}"
-        );
+        assert!(!html.contains("<b>") && !html.contains("href=\"http://evil"), "{html}");
     }
 
     fn samples_with(values: &Value) -> Value {

@@ -112,11 +112,7 @@ impl Config {
             )?;
         }
         if self.identity.language != "en" {
-            wrong(
-                "identity",
-                "language",
-                "only \"en\" has letters so far".into(),
-            )?;
+            wrong("identity", "language", "only \"en\" has letters so far".into())?;
         }
         for (key, days) in [
             ("policy.fulfil_days", self.policy.fulfil_days),
@@ -124,11 +120,7 @@ impl Config {
         ] {
             if !(1..=365).contains(&days) {
                 let (section, key) = key.split_once('.').unwrap_or(("", key));
-                wrong(
-                    section,
-                    key,
-                    format!("{days} is not between 1 and 365 days"),
-                )?;
+                wrong(section, key, format!("{days} is not between 1 and 365 days"))?;
             }
         }
         if let MailboxSection::Imap(imap) = &self.mailbox
@@ -169,27 +161,19 @@ impl Config {
         if let MailboxSection::Imap(imap) = &self.mailbox {
             self.check_secret(&imap.password_file, &imap.password_env, true)
                 .map_err(|why| wrong("mailbox", password_key(&imap.password_env), why))?;
-            self.check_file(&imap.ca_file)
-                .map_err(|why| wrong("mailbox", "ca_file", why))?;
+            self.check_file(&imap.ca_file).map_err(|why| wrong("mailbox", "ca_file", why))?;
         }
         if let SmtpSection::Smtp(smtp) = &self.smtp {
-            self.check_secret(
-                &smtp.password_file,
-                &smtp.password_env,
-                smtp.username.is_some(),
-            )
-            .map_err(|why| wrong("smtp", password_key(&smtp.password_env), why))?;
-            self.check_file(&smtp.ca_file)
-                .map_err(|why| wrong("smtp", "ca_file", why))?;
+            self.check_secret(&smtp.password_file, &smtp.password_env, smtp.username.is_some())
+                .map_err(|why| wrong("smtp", password_key(&smtp.password_env), why))?;
+            self.check_file(&smtp.ca_file).map_err(|why| wrong("smtp", "ca_file", why))?;
         }
         Ok(())
     }
 
     /// One message: file, line, key, what is wrong.
     fn problem(&self, text: &str, section: &str, key: &str, what: &str) -> anyhow::Error {
-        let line = line_of(text, section, key)
-            .map(|n| format!(", line {n}"))
-            .unwrap_or_default();
+        let line = line_of(text, section, key).map(|n| format!(", line {n}")).unwrap_or_default();
         anyhow!("{}{line}: {section}.{key}: {what}", self.file.display())
     }
 
@@ -259,11 +243,7 @@ impl Config {
             privacy_policy: self.identity.privacy_policy.clone(),
             zone: self.identity.time_zone,
             plus_addressing: self.identity.plus_addressing,
-            public_url: self
-                .web
-                .public_url
-                .clone()
-                .filter(|_| self.web.listen != Listen::Off),
+            public_url: self.web.public_url.clone().filter(|_| self.web.listen != Listen::Off),
             fulfil_days: self.policy.fulfil_days,
             verification_days: self.verification.expires_days,
         }
@@ -289,12 +269,7 @@ impl Config {
     pub fn desk(&self) -> Desk {
         Desk {
             address: self.identity.address.clone(),
-            staff: self
-                .staff
-                .members
-                .iter()
-                .map(|member| member.address.clone())
-                .collect(),
+            staff: self.staff.members.iter().map(|member| member.address.clone()).collect(),
             forms: self.forms.clone(),
             authserv_id: self.authentication.authserv_id.clone(),
         }
@@ -304,14 +279,9 @@ impl Config {
     pub fn bounds(&self) -> Bounds {
         let message_bytes_max = match &self.mailbox {
             MailboxSection::Imap(imap) => imap.message_bytes_max,
-            MailboxSection::Maildir {
-                message_bytes_max, ..
-            } => *message_bytes_max,
+            MailboxSection::Maildir { message_bytes_max, .. } => *message_bytes_max,
         };
-        Bounds {
-            message_bytes_max,
-            ..Bounds::default()
-        }
+        Bounds { message_bytes_max, ..Bounds::default() }
     }
 
     /// Time between two polls.
@@ -342,11 +312,7 @@ impl Config {
 }
 
 fn password_key(env: &Option<String>) -> &'static str {
-    if env.is_some() {
-        "password_env"
-    } else {
-        "password_file"
-    }
+    if env.is_some() { "password_env" } else { "password_file" }
 }
 
 /// Whether a host is this machine, by its literal address or as `localhost`.
@@ -368,12 +334,7 @@ fn line_of(text: &str, section: &str, key: &str) -> Option<usize> {
         if line.starts_with('[') {
             here = line.trim_matches(['[', ']']) == section;
             section_at = if here { Some(index + 1) } else { section_at };
-        } else if here
-            && line
-                .split('=')
-                .next()
-                .is_some_and(|name| name.trim() == key)
-        {
+        } else if here && line.split('=').next().is_some_and(|name| name.trim() == key) {
             return Some(index + 1);
         }
     }

@@ -121,16 +121,11 @@ pub enum Backfill {
 impl<'de> Deserialize<'de> for Backfill {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let days = text
-            .strip_suffix("days")
-            .or_else(|| text.strip_suffix('d'))
-            .map(str::trim);
+        let days = text.strip_suffix("days").or_else(|| text.strip_suffix('d')).map(str::trim);
         match (text.as_str(), days.and_then(|days| days.parse().ok())) {
             ("none", _) => Ok(Backfill::None),
             (_, Some(days)) => Ok(Backfill::Days(days)),
-            _ => Err(serde::de::Error::custom(
-                "backfill is \"none\" or days, for example \"14d\"",
-            )),
+            _ => Err(serde::de::Error::custom("backfill is \"none\" or days, for example \"14d\"")),
         }
     }
 }

@@ -63,12 +63,8 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
 
 pub(super) fn http_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let url = String::deserialize(deserializer)?;
-    let plain = url
-        .chars()
-        .all(|c| c.is_ascii_graphic() && !"()<>\"'\\".contains(c));
-    let host = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
+    let plain = url.chars().all(|c| c.is_ascii_graphic() && !"()<>\"'\\".contains(c));
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     match host {
         Some(host) if plain && !host.is_empty() && !host.starts_with('/') => Ok(url),
         _ => Err(serde::de::Error::custom(

@@ -29,37 +29,23 @@ impl EmailAddress {
     /// # Errors
     /// The reason in words, without the text itself.
     pub fn parse(text: &str) -> Result<EmailAddress, AddressError> {
-        let (local, domain) = text
-            .rsplit_once('@')
-            .ok_or(AddressError("there is no @ in it"))?;
+        let (local, domain) = text.rsplit_once('@').ok_or(AddressError("there is no @ in it"))?;
         check_local_part(local)?;
         let domain = idna::domain_to_ascii_strict(domain.trim_end_matches('.'))
             .map_err(|_| AddressError("the part behind the @ is no domain name"))?
             .to_ascii_lowercase();
         let labels: Vec<&str> = domain.split('.').collect();
-        if labels.len() < 2
-            || labels
-                .iter()
-                .any(|label| label.is_empty() || label.len() > 63)
-        {
+        if labels.len() < 2 || labels.iter().any(|label| label.is_empty() || label.len() > 63) {
             return Err(AddressError("the part behind the @ is no full domain name"));
         }
-        if labels
-            .last()
-            .is_some_and(|top| top.chars().all(|c| c.is_ascii_digit()))
-        {
-            return Err(AddressError(
-                "the part behind the @ is a number, not a domain name",
-            ));
+        if labels.last().is_some_and(|top| top.chars().all(|c| c.is_ascii_digit())) {
+            return Err(AddressError("the part behind the @ is a number, not a domain name"));
         }
         let text = format!("{local}@{domain}");
         if text.len() > ADDRESS_OCTETS_MAX {
             return Err(AddressError("it is longer than 254 octets"));
         }
-        Ok(EmailAddress {
-            at: local.len(),
-            text,
-        })
+        Ok(EmailAddress { at: local.len(), text })
     }
 
     /// The address itself, for the envelope, the database and people; never for a log.
@@ -81,11 +67,7 @@ impl EmailAddress {
     /// outside: lower case, no plus-tag. For limits and look-ups only, never to write to.
     pub fn canonical(&self) -> String {
         let local = self.local_part().to_lowercase();
-        let base = local
-            .split('+')
-            .next()
-            .filter(|base| !base.is_empty())
-            .unwrap_or(&local);
+        let base = local.split('+').next().filter(|base| !base.is_empty()).unwrap_or(&local);
         format!("{base}@{}", self.domain())
     }
 
@@ -110,14 +92,8 @@ impl EmailAddress {
     pub fn masked(&self) -> String {
         let mut letters = self.local_part().chars();
         let first = letters.next().map(String::from).unwrap_or_default();
-        let last = letters
-            .next_back()
-            .filter(|_| self.local_part().chars().count() > 3);
-        format!(
-            "{first}…{}@{}",
-            last.map(String::from).unwrap_or_default(),
-            self.domain()
-        )
+        let last = letters.next_back().filter(|_| self.local_part().chars().count() > 3);
+        format!("{first}…{}@{}", last.map(String::from).unwrap_or_default(), self.domain())
     }
 }
 
@@ -126,9 +102,7 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
         return Err(AddressError("nothing stands before the @"));
     }
     if local.len() > LOCAL_PART_OCTETS_MAX {
-        return Err(AddressError(
-            "the part before the @ is longer than 64 octets",
-        ));
+        return Err(AddressError("the part before the @ is longer than 64 octets"));
     }
     if local.starts_with('.') || local.ends_with('.') || local.contains("..") {
         return Err(AddressError("a dot stands where none may stand"));
@@ -140,9 +114,7 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
             || (!c.is_ascii() && !c.is_control() && !c.is_whitespace())
     };
     if !local.chars().all(atext) || local.contains("=?") {
-        return Err(AddressError(
-            "a character stands before the @ that may not stand there",
-        ));
+        return Err(AddressError("a character stands before the @ that may not stand there"));
     }
     Ok(())
 }
@@ -174,11 +146,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Option<&str>) {
         let parsed = EmailAddress::parse(text).ok();
-        assert_eq!(
-            parsed.as_ref().map(EmailAddress::as_str),
-            expected,
-            "{text:?}"
-        );
+        assert_eq!(parsed.as_ref().map(EmailAddress::as_str), expected, "{text:?}");
     }
 
     #[test]
@@ -216,10 +184,7 @@ mod tests {
         let jane = EmailAddress::parse("jane.doe@example.org").unwrap();
         assert_eq!(format!("{jane:?}"), "<address>");
         assert_eq!(jane.masked(), "j…e@example.org");
-        assert_eq!(
-            EmailAddress::parse("jo@example.org").unwrap().masked(),
-            "j…@example.org"
-        );
+        assert_eq!(EmailAddress::parse("jo@example.org").unwrap().masked(), "j…@example.org");
     }
 
     #[test]

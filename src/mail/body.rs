@@ -19,12 +19,7 @@ pub struct Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "<body: {} own, {} quoted octets>",
-            self.own.len(),
-            self.quoted.len()
-        )
+        write!(f, "<body: {} own, {} quoted octets>", self.own.len(), self.quoted.len())
     }
 }
 
@@ -56,8 +51,7 @@ impl Body {
         while let Some(line) = lines.get(index) {
             if let Some(forwards) = ends_own_words(&lines, index) {
                 body.forwards = forwards;
-                body.quoted
-                    .push_str(&lines.get(index..).unwrap_or_default().join("\n"));
+                body.quoted.push_str(&lines.get(index..).unwrap_or_default().join("\n"));
                 break;
             }
             let skipped = attribution_lines(&lines, index);
@@ -86,10 +80,7 @@ fn ends_own_words(lines: &[&str], index: usize) -> Option<bool> {
     }
     let block = lines.get(index..).unwrap_or_default().iter().take(6);
     let header_lines = block.filter(|line| HEADER_LINE.is_match(line)).count();
-    let begins = line
-        .trim_start()
-        .trim_start_matches('*')
-        .to_ascii_lowercase();
+    let begins = line.trim_start().trim_start_matches('*').to_ascii_lowercase();
     if begins.starts_with("from:") && header_lines >= 3 {
         return Some(false);
     }
@@ -125,10 +116,7 @@ fn without_signature(own: &str) -> String {
             || folded.starts_with("sent from my ")
             || folded.starts_with("get outlook for ")
     };
-    own.lines()
-        .take_while(|line| !signs(line))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    own.lines().take_while(|line| !signs(line)).map(|line| format!("{line}\n")).collect()
 }
 
 /// The visible text of an HTML part, with the lines of `<blockquote>` marked by `>`.
@@ -147,10 +135,7 @@ pub fn text_of_html(html: &str) -> String {
     };
     let before = html.get(..quote.start()).unwrap_or_default();
     let rest = html.get(quote.end()..).unwrap_or_default();
-    let is_blockquote = quote
-        .as_str()
-        .to_ascii_lowercase()
-        .starts_with("<blockquote");
+    let is_blockquote = quote.as_str().to_ascii_lowercase().starts_with("<blockquote");
     // The last closing tag: what stands behind it was written below the quotation. A reply
     // header of Gmail or Outlook has no end that could be trusted.
     let close = CLOSE.find_iter(rest).last().filter(|_| is_blockquote);
@@ -183,28 +168,16 @@ mod tests {
             "Yes\nOn Mon, 5 Jan 2026 at 10:00, Flexus\n<hello@flexus.team> wrote:\n> Answer YES\n",
             "Yes",
         );
-        check(
-            "> Answer with YES\n\nNo, that was not me\n",
-            "No, that was not me",
-        );
+        check("> Answer with YES\n\nNo, that was not me\n", "No, that was not me");
         check("YES\n\nSent from my iPhone\n\n> Answer NO\n", "YES");
         check("ok\n-- \nJane Doe\nYes Ltd.\n", "ok");
-        check(
-            "Hm.\n\n-----Original Message-----\nFrom: Flexus\nanswer YES\n",
-            "Hm.",
-        );
+        check("Hm.\n\n-----Original Message-----\nFrom: Flexus\nanswer YES\n", "Hm.");
         check(
             "Hm.\n\nFrom: Flexus <h@flexus.team>\nSent: Monday\nTo: Jane\nSubject: x\n\nYES\n",
             "Hm.",
         );
-        check(
-            "Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n",
-            "Hm.",
-        );
-        check(
-            "From: my heart, please delete it\n",
-            "From: my heart, please delete it",
-        );
+        check("Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n", "Hm.");
+        check("From: my heart, please delete it\n", "From: my heart, please delete it");
         check("a\r\nb\rc", "a\nb\nc");
     }
 

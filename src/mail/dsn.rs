@@ -37,18 +37,13 @@ pub enum Action {
 impl Report {
     /// Whether it says that the mail will not arrive.
     pub fn failed(&self) -> bool {
-        self.recipients
-            .iter()
-            .any(|recipient| recipient.action == Action::Failed)
+        self.recipients.iter().any(|recipient| recipient.action == Action::Failed)
     }
 }
 
 /// The report inside a message, if it carries one.
 pub fn report(message: &Message<'_>) -> Option<Report> {
-    let status = message
-        .parts
-        .iter()
-        .find(|part| is_type(part, "message", "delivery-status"))?;
+    let status = message.parts.iter().find(|part| is_type(part, "message", "delivery-status"))?;
     let text = String::from_utf8_lossy(status.contents());
     Some(Report {
         recipients: recipient_groups(&text),
@@ -59,19 +54,14 @@ pub fn report(message: &Message<'_>) -> Option<Report> {
 fn is_type(part: &MessagePart<'_>, kind: &str, subtype: &str) -> bool {
     part.content_type().is_some_and(|found| {
         found.ctype().eq_ignore_ascii_case(kind)
-            && found
-                .subtype()
-                .is_some_and(|found| found.eq_ignore_ascii_case(subtype))
+            && found.subtype().is_some_and(|found| found.eq_ignore_ascii_case(subtype))
     })
 }
 
 /// Groups of fields are separated by blank lines; the first is about the message.
 fn recipient_groups(text: &str) -> Vec<RecipientStatus> {
     let text = text.replace("\r\n", "\n");
-    text.split("\n\n")
-        .filter_map(|group| recipient_status(&fields(group)))
-        .take(100)
-        .collect()
+    text.split("\n\n").filter_map(|group| recipient_status(&fields(group))).take(100).collect()
 }
 
 fn recipient_status(fields: &Headers) -> Option<RecipientStatus> {
@@ -82,25 +72,15 @@ fn recipient_status(fields: &Headers) -> Option<RecipientStatus> {
         _ => Action::Arrived,
     };
     let status = fields.first("status").unwrap_or_default();
-    let code: String = status
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || *c == '.')
-        .collect();
-    Some(RecipientStatus {
-        action,
-        status: code,
-    })
+    let code: String = status.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+    Some(RecipientStatus { action, status: code })
 }
 
 /// `Name: value` lines with folded continuations.
 fn fields(text: &str) -> Headers {
     let mut found: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
-        match (
-            line.starts_with([' ', '\t']),
-            line.split_once(':'),
-            found.last_mut(),
-        ) {
+        match (line.starts_with([' ', '\t']), line.split_once(':'), found.last_mut()) {
             (true, _, Some((_, value))) => {
                 value.push(' ');
                 value.push_str(line.trim());
@@ -141,10 +121,7 @@ mod tests {
              such user)\r\n\r\n--b\r\nContent-Type: {returned}\r\n\r\nMessage-ID:\r\n \
              <abc@flexus.team>\r\nSubject: x\r\n\r\n--b--\r\n"
         );
-        parse(raw.as_bytes(), &Bounds::default())
-            .unwrap()
-            .report
-            .unwrap()
+        parse(raw.as_bytes(), &Bounds::default()).unwrap().report.unwrap()
     }
 
     #[test]

@@ -10,12 +10,7 @@ impl Headers {
     /// Builds the block from names and raw values.
     pub fn new(fields: impl IntoIterator<Item = (String, String)>) -> Headers {
         let tidy = |value: String| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-        Headers(
-            fields
-                .into_iter()
-                .map(|(n, v)| (n.to_ascii_lowercase(), tidy(v)))
-                .collect(),
-        )
+        Headers(fields.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), tidy(v))).collect())
     }
 
     /// The topmost field of that (lower-case) name.
@@ -25,10 +20,7 @@ impl Headers {
 
     /// Every field of that name, topmost first.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// Every field name, as often as it stands there.

@@ -57,9 +57,7 @@ pub enum Unreadable {
 /// the bytes, so this is no failure of ours.
 pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     guard(raw, bounds)?;
-    let message = MessageParser::default()
-        .parse(raw)
-        .ok_or(Unreadable::NoMessage)?;
+    let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
     if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
         return Err(Unreadable::TooNested);
     }
@@ -113,10 +111,7 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
 
 /// How often the lower-case `needle` stands in `haystack`, whatever the case.
 fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
-    haystack
-        .windows(needle.len())
-        .filter(|window| window.eq_ignore_ascii_case(needle))
-        .count()
+    haystack.windows(needle.len()).filter(|window| window.eq_ignore_ascii_case(needle)).count()
 }
 
 fn depth(message: &Message<'_>) -> usize {
@@ -177,34 +172,21 @@ fn author(message: &Message<'_>, headers: &Headers) -> Author {
     // "Mailsploit": an address that only appears after RFC 2047 decoding is not what the
     // servers on the way checked.
     let stands_there = |text: &&str| written.contains(*text);
-    match mailbox
-        .address()
-        .filter(stands_there)
-        .map(EmailAddress::parse)
-    {
+    match mailbox.address().filter(stands_there).map(EmailAddress::parse) {
         Some(Ok(address)) => Author::One(address),
         _ => Author::Nobody,
     }
 }
 
 fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {
-    let listed = message
-        .all_to()
-        .chain(message.all_cc())
-        .flat_map(|field| field.iter());
-    let named = listed
-        .filter_map(|mailbox| mailbox.address())
-        .map(str::to_owned);
+    let listed = message.all_to().chain(message.all_cc()).flat_map(|field| field.iter());
+    let named = listed.filter_map(|mailbox| mailbox.address()).map(str::to_owned);
     let delivered = ["delivered-to", "x-original-to", "envelope-to"];
     let noted = delivered
         .iter()
         .flat_map(|name| headers.all(name))
         .map(|value| value.trim_matches(|c| c == '<' || c == '>').to_owned());
-    named
-        .chain(noted)
-        .take(100)
-        .filter_map(|text| EmailAddress::parse(&text).ok())
-        .collect()
+    named.chain(noted).take(100).filter_map(|text| EmailAddress::parse(&text).ok()).collect()
 }
 
 /// The text that a reader would see: the plain part when there is one with something in it,
@@ -233,9 +215,7 @@ fn visible_text(message: &Message<'_>, bytes_max: usize) -> String {
 
 /// At most the first `bytes_max` octets, cut between characters.
 fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len()))
-        .rev()
-        .find(|end| text.is_char_boundary(*end));
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
@@ -247,25 +227,15 @@ mod tests {
     fn check_author(header: &str, expected: Option<&str>) {
         let raw = format!("{header}\r\nSubject: x\r\n\r\nhello\r\n");
         let mail = parse(raw.as_bytes(), &Bounds::default()).unwrap();
-        assert_eq!(
-            mail.author.address().map(EmailAddress::as_str),
-            expected,
-            "{header:?}"
-        );
+        assert_eq!(mail.author.address().map(EmailAddress::as_str), expected, "{header:?}");
     }
 
     #[test]
     fn only_one_plain_mailbox_names_an_author() {
         check_author("From: Jane <jane@example.org>", Some("jane@example.org"));
         check_author("From: jane@example.org", Some("jane@example.org"));
-        check_author(
-            "From: =?utf-8?q?J=C3=A4ne?= <jane@example.org>",
-            Some("jane@example.org"),
-        );
-        check_author(
-            "From: \"Doe, Jane\"\r\n <jane@example.org>",
-            Some("jane@example.org"),
-        );
+        check_author("From: =?utf-8?q?J=C3=A4ne?= <jane@example.org>", Some("jane@example.org"));
+        check_author("From: \"Doe, Jane\"\r\n <jane@example.org>", Some("jane@example.org"));
         for forged in [
             "X: y",
             "From: jane@example.org, bob@example.org",
@@ -293,18 +263,9 @@ mod tests {
             parse(header.as_bytes(), &Bounds::default()).unwrap_err(),
             Unreadable::HeaderTooLarge
         );
-        let bounds = Bounds {
-            message_bytes_max: 10,
-            ..Bounds::default()
-        };
-        assert_eq!(
-            parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(),
-            Unreadable::TooLarge
-        );
-        assert_eq!(
-            parse(b"", &Bounds::default()).unwrap_err(),
-            Unreadable::NoMessage
-        );
+        let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
+        assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
+        assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);
     }
 
     #[test]

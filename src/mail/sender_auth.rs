@@ -28,11 +28,7 @@ impl SenderAuth {
     pub fn aligned_pass_for(&self, author: &EmailAddress) -> bool {
         match self {
             SenderAuth::Unknown => false,
-            SenderAuth::Read {
-                dmarc,
-                dmarc_domain,
-                ..
-            } => {
+            SenderAuth::Read { dmarc, dmarc_domain, .. } => {
                 dmarc.as_deref() == Some("pass") && dmarc_domain.as_deref() == Some(author.domain())
             }
         }
@@ -42,15 +38,9 @@ impl SenderAuth {
     pub fn summary(&self) -> String {
         match self {
             SenderAuth::Unknown => "unknown".to_owned(),
-            SenderAuth::Read {
-                spf, dkim, dmarc, ..
-            } => {
+            SenderAuth::Read { spf, dkim, dmarc, .. } => {
                 let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
-                let dkim = if dkim.is_empty() {
-                    "none".into()
-                } else {
-                    dkim.join(",")
-                };
+                let dkim = if dkim.is_empty() { "none".into() } else { dkim.join(",") };
                 format!("spf={} dkim={dkim} dmarc={}", word(spf), word(dmarc))
             }
         }
@@ -131,12 +121,7 @@ fn verdicts(groups: &[Vec<String>]) -> Option<SenderAuth> {
             _ => {}
         }
     }
-    Some(SenderAuth::Read {
-        spf,
-        dkim,
-        dmarc,
-        dmarc_domain,
-    })
+    Some(SenderAuth::Read { spf, dkim, dmarc, dmarc_domain })
 }
 
 fn property(group: &[String], name: &str) -> Option<String> {
@@ -153,17 +138,11 @@ mod tests {
     #[track_caller]
     fn check(fields: &[&str], passes: bool) {
         let headers = Headers::new(
-            fields
-                .iter()
-                .map(|value| ("Authentication-Results".to_owned(), (*value).to_owned())),
+            fields.iter().map(|value| ("Authentication-Results".to_owned(), (*value).to_owned())),
         );
         let author = EmailAddress::parse("jane@example.org").unwrap();
         let auth = sender_auth(&headers, Some("mx.flexus.team"));
-        assert_eq!(
-            auth.aligned_pass_for(&author),
-            passes,
-            "{fields:?} gave {auth:?}"
-        );
+        assert_eq!(auth.aligned_pass_for(&author), passes, "{fields:?} gave {auth:?}");
     }
 
     #[test]
@@ -174,15 +153,9 @@ mod tests {
             ],
             true,
         );
+        check(&["MX.flexus.team 1; dmarc=PASS header.from=Example.ORG"], true);
         check(
-            &["MX.flexus.team 1; dmarc=PASS header.from=Example.ORG"],
-            true,
-        );
-        check(
-            &[
-                "other.example; dmarc=fail",
-                "mx.flexus.team; dmarc=pass header.from=example.org",
-            ],
+            &["other.example; dmarc=fail", "mx.flexus.team; dmarc=pass header.from=example.org"],
             true,
         );
     }
@@ -192,10 +165,7 @@ mod tests {
         check(&[], false);
         check(&["mx.flexus.team; none"], false);
         check(&["mx.flexus.team; dkim=pass header.d=example.org"], false);
-        check(
-            &["mx.flexus.team; dmarc=pass header.from=example.net"],
-            false,
-        );
+        check(&["mx.flexus.team; dmarc=pass header.from=example.net"], false);
         check(
             &[
                 "mx.flexus.team; dmarc=fail header.from=example.org",
@@ -204,32 +174,20 @@ mod tests {
             false,
         );
         check(&["evil.example; dmarc=pass header.from=example.org"], false);
-        check(
-            &["evil.example (mx.flexus.team; dmarc=pass header.from=example.org)"],
-            false,
-        );
+        check(&["evil.example (mx.flexus.team; dmarc=pass header.from=example.org)"], false);
         check(
             &["mx.flexus.team; spf=pass smtp.mailfrom=\"x; dmarc=pass header.from=example.org\""],
             false,
         );
-        check(
-            &["mx.flexus.team; spf=pass (\\) ; dmarc=pass header.from=example.org"],
-            false,
-        );
+        check(&["mx.flexus.team; spf=pass (\\) ; dmarc=pass header.from=example.org"], false);
         check(
             &[
                 "mx.flexus.team; dmarc=fail header.from=example.org; dmarc=pass header.from=example.org",
             ],
             false,
         );
-        check(
-            &["mx.flexus.team.evil.example; dmarc=pass header.from=example.org"],
-            false,
-        );
-        check(
-            &["mx.flexus.team; xdmarc=pass header.from=example.org"],
-            false,
-        );
+        check(&["mx.flexus.team.evil.example; dmarc=pass header.from=example.org"], false);
+        check(&["mx.flexus.team; xdmarc=pass header.from=example.org"], false);
     }
 
     #[test]

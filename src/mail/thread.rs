@@ -9,26 +9,14 @@ const ECHOED_ID_OCTETS_MAX: usize = 200;
 /// Texts in `mail` that may be tokens of ours: plus-tags of the desk's address and local
 /// parts of Message-IDs at its domain. Whether they are is for the holder of the key.
 pub fn token_candidates(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
-    let tags = mail
-        .recipients
-        .iter()
-        .filter_map(|address| address.tag_of(desk))
-        .map(str::to_owned);
-    let returned = mail
-        .report
-        .as_ref()
-        .and_then(|report| report.returned_message_id.clone());
+    let tags = mail.recipients.iter().filter_map(|address| address.tag_of(desk)).map(str::to_owned);
+    let returned = mail.report.as_ref().and_then(|report| report.returned_message_id.clone());
     let ids = answered_ids(mail).into_iter().chain(returned);
     let ours = ids.filter_map(|id| {
         let (local, domain) = id.rsplit_once('@')?;
-        domain
-            .eq_ignore_ascii_case(desk.domain())
-            .then(|| local.to_owned())
+        domain.eq_ignore_ascii_case(desk.domain()).then(|| local.to_owned())
     });
-    let mut found: Vec<String> = tags
-        .chain(ours)
-        .map(|text| text.to_ascii_lowercase())
-        .collect();
+    let mut found: Vec<String> = tags.chain(ours).map(|text| text.to_ascii_lowercase()).collect();
     found.dedup();
     found.truncate(20);
     found
@@ -36,10 +24,7 @@ pub fn token_candidates(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
 
 /// The Message-IDs of In-Reply-To and References, without angle brackets.
 fn answered_ids(mail: &Mail) -> Vec<String> {
-    let fields = mail
-        .headers
-        .all("in-reply-to")
-        .chain(mail.headers.all("references"));
+    let fields = mail.headers.all("in-reply-to").chain(mail.headers.all("references"));
     let ids = fields.flat_map(|value| value.split('<').skip(1));
     ids.filter_map(|rest| rest.split_once('>'))
         .map(|(id, _)| id.trim().to_owned())
@@ -76,24 +61,15 @@ mod tests {
         check("To: hello+abc@flexus.team", &["abc"]);
         check("Delivered-To: Hello+ABC@flexus.team", &["abc"]);
         check("In-Reply-To: <abc@flexus.team>", &["abc"]);
-        check(
-            "References: <x@example.org>\r\n <abc@flexus.team>",
-            &["abc"],
-        );
-        check(
-            "To: other+abc@flexus.team\r\nIn-Reply-To: <abc@example.org>",
-            &[],
-        );
+        check("References: <x@example.org>\r\n <abc@flexus.team>", &["abc"]);
+        check("To: other+abc@flexus.team\r\nIn-Reply-To: <abc@example.org>", &[]);
         check("Subject: hello+abc@flexus.team", &[]);
     }
 
     #[test]
     fn only_a_plain_message_id_is_echoed() {
         let echoed = |id: &str| echoable_message_id(&mail(&format!("Message-ID: {id}")));
-        assert_eq!(
-            echoed("<a.b-c@example.org>").as_deref(),
-            Some("<a.b-c@example.org>")
-        );
+        assert_eq!(echoed("<a.b-c@example.org>").as_deref(), Some("<a.b-c@example.org>"));
         assert_eq!(echoed("<visit http://x@example.org>"), None);
         assert_eq!(echoed("a@example.org"), None);
         assert_eq!(echoed(&format!("<{}@example.org>", "a".repeat(300))), None);

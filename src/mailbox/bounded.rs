@@ -32,13 +32,7 @@ enum Announced {
 
 impl<S> Bounded<S> {
     pub(super) fn new(inner: S, literal_bytes_max: u64) -> Bounded<S> {
-        Bounded {
-            inner,
-            literal_bytes_max,
-            line: 0,
-            literal: 0,
-            announced: Announced::Nothing,
-        }
+        Bounded { inner, literal_bytes_max, line: 0, literal: 0, announced: Announced::Nothing }
     }
 
     fn check(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -46,10 +40,7 @@ impl<S> Bounded<S> {
             if self.literal > 0 {
                 let here = self.literal.min(bytes.len() as u64);
                 self.literal -= here;
-                bytes = usize::try_from(here)
-                    .ok()
-                    .and_then(|n| bytes.get(n..))
-                    .unwrap_or_default();
+                bytes = usize::try_from(here).ok().and_then(|n| bytes.get(n..)).unwrap_or_default();
                 continue;
             }
             self.line += 1;
@@ -139,24 +130,12 @@ mod tests {
     #[test]
     fn literals_are_bounded_wherever_the_bytes_are_cut() {
         check(&[b"* 1 FETCH (BODY[] {10}\r\n0123456789)\r\n"], true);
-        check(
-            &[
-                b"* 1 FETCH (BODY[] {1",
-                b"00}\r",
-                b"\n",
-                &[b'{'; 100],
-                b")\r\n",
-            ],
-            true,
-        );
+        check(&[b"* 1 FETCH (BODY[] {1", b"00}\r", b"\n", &[b'{'; 100], b")\r\n"], true);
         check(&[b"* 1 FETCH (BODY[] {101}\r\n"], false);
         check(&[b"* 1 FETCH (BODY[] {429496", b"7295}\r\n"], false);
         check(&[b"* 1 FETCH (BODY[] {99999999999999999999999}\r\n"], false);
         // Braces inside a line or a literal announce nothing.
-        check(
-            &[b"* OK {5000} is a number\r\n* 1 FETCH {9}\r\n{5000}\r\n \r\n"],
-            true,
-        );
+        check(&[b"* OK {5000} is a number\r\n* 1 FETCH {9}\r\n{5000}\r\n \r\n"], true);
     }
 
     #[test]

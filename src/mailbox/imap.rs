@@ -65,12 +65,7 @@ pub struct ImapMailbox {
 impl ImapMailbox {
     /// Takes the settings; connects with the first listing.
     pub fn new(settings: ImapSettings) -> ImapMailbox {
-        ImapMailbox {
-            settings,
-            session: None,
-            next_uid: 0,
-            full_listing_at: None,
-        }
+        ImapMailbox { settings, session: None, next_uid: 0, full_listing_at: None }
     }
 
     /// Connects, logs in and opens the folder: what `check` tries.
@@ -80,40 +75,27 @@ impl ImapMailbox {
     pub async fn try_login(&mut self) -> Result<LoginReport> {
         let mut session = connect(&self.settings).await?;
         let messages = session.search("ALL").await?.len();
-        let report = LoginReport {
-            messages,
-            has_idle: session.has_idle,
-        };
+        let report = LoginReport { messages, has_idle: session.has_idle };
         session.log_out().await;
         Ok(report)
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<String>> {
-        let full = self
-            .full_listing_at
-            .is_none_or(|at| at.elapsed() >= FULL_LISTING_EVERY);
+        let full = self.full_listing_at.is_none_or(|at| at.elapsed() >= FULL_LISTING_EVERY);
         let mut session = match self.session.take() {
             Some(session) => session,
             None => connect(&self.settings).await?,
         };
         // The session is put back only after it did what was asked.
         let fresh = self.next_uid == 0;
-        let criteria = if full || fresh {
-            "ALL".to_owned()
-        } else {
-            format!("UID {}:*", self.next_uid)
-        };
+        let criteria =
+            if full || fresh { "ALL".to_owned() } else { format!("UID {}:*", self.next_uid) };
         let uids = session.search(&criteria).await?;
         if full || fresh {
             self.full_listing_at = Some(Instant::now());
         }
-        self.next_uid = uids
-            .last()
-            .map_or(self.next_uid.max(1), |last| last.saturating_add(1));
-        let keys = uids
-            .iter()
-            .map(|uid| key(session.uid_validity, *uid))
-            .collect();
+        self.next_uid = uids.last().map_or(self.next_uid.max(1), |last| last.saturating_add(1));
+        let keys = uids.iter().map(|uid| key(session.uid_validity, *uid)).collect();
         self.session = Some(session);
         Ok(keys)
     }
@@ -121,9 +103,7 @@ impl ImapMailbox {
     pub(super) async fn describe(&mut self, keys: &[String]) -> Result<Vec<Seen>> {
         let mut described = Vec::new();
         for chunk in keys.chunks(UIDS_MAX) {
-            let items = self
-                .fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)")
-                .await?;
+            let items = self.fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)").await?;
             described.extend(items.into_iter().filter_map(Item::seen));
         }
         Ok(described)
@@ -136,10 +116,7 @@ impl ImapMailbox {
             for item in self.fetch_items(chunk, "(UID BODY.PEEK[])").await? {
                 let seen = wanted.iter().find(|seen| seen.key == item.key);
                 if let (Some(seen), Some(raw)) = (seen, item.body) {
-                    fetched.push(Fetched {
-                        seen: seen.clone(),
-                        raw: Some(raw),
-                    });
+                    fetched.push(Fetched { seen: seen.clone(), raw: Some(raw) });
                 }
             }
         }
@@ -151,25 +128,19 @@ impl ImapMailbox {
     async fn fetch_items(&mut self, keys: &[String], items: &str) -> Result<Vec<Item>> {
         let mut session = self.session.take().context("The connection was lost")?;
         let validity = session.uid_validity;
-        let uids: Vec<u32> = keys
-            .iter()
-            .filter_map(|key| uid_of(key, validity))
-            .collect();
+        let uids: Vec<u32> = keys.iter().filter_map(|key| uid_of(key, validity)).collect();
         let mut found = Vec::new();
         if !uids.is_empty() {
             session
-                .command(
-                    &format!("UID FETCH {} {items}", uid_set(&uids)),
-                    |response| {
-                        if let Response::Fetch(_, attributes) = response
-                            && let Some(item) = Item::read(attributes, validity)
-                            && keys.contains(&item.key)
-                        {
-                            found.push(item);
-                        }
-                        Ok(())
-                    },
-                )
+                .command(&format!("UID FETCH {} {items}", uid_set(&uids)), |response| {
+                    if let Response::Fetch(_, attributes) = response
+                        && let Some(item) = Item::read(attributes, validity)
+                        && keys.contains(&item.key)
+                    {
+                        found.push(item);
+                    }
+                    Ok(())
+                })
                 .await?;
         }
         self.session = Some(session);
@@ -177,11 +148,8 @@ impl ImapMailbox {
     }
 
     pub(super) async fn wait(&mut self, poll: Duration) -> Result<()> {
-        let idles = self.settings.idle
-            && self
-                .session
-                .as_ref()
-                .is_some_and(|session| session.has_idle);
+        let idles =
+            self.settings.idle && self.session.as_ref().is_some_and(|session| session.has_idle);
         match self.session.take() {
             Some(mut session) if idles => {
                 session.idle(IDLE_MAX).await?;
@@ -233,11 +201,7 @@ impl Item {
                     let at = DateTime::parse_from_str(text.trim(), "%d-%b-%Y %H:%M:%S %z");
                     item.received_at = at.ok().map(|at| at.to_utc());
                 }
-                AttributeValue::BodySection {
-                    section: None,
-                    data: Some(data),
-                    ..
-                } => {
+                AttributeValue::BodySection { section: None, data: Some(data), .. } => {
                     item.body = Some(data.to_vec());
                 }
                 _ => {}
@@ -247,11 +211,7 @@ impl Item {
     }
 
     fn seen(self) -> Option<Seen> {
-        Some(Seen {
-            key: self.key,
-            size: self.size?.into(),
-            received_at: self.received_at?,
-        })
+        Some(Seen { key: self.key, size: self.size?.into(), received_at: self.received_at? })
     }
 }
 
@@ -262,9 +222,7 @@ fn key(validity: u32, uid: u32) -> String {
 /// The UID in a key of this UIDVALIDITY; a key of another one names nothing here.
 fn uid_of(key: &str, validity: u32) -> Option<u32> {
     let (of, uid) = key.split_once(':')?;
-    (of.parse() == Ok(validity))
-        .then(|| uid.parse().ok())
-        .flatten()
+    (of.parse() == Ok(validity)).then(|| uid.parse().ok()).flatten()
 }
 
 /// `1:3,7,9:10` (RFC 3501 `sequence-set`).
@@ -313,13 +271,7 @@ async fn connect(settings: &ImapSettings) -> Result<ImapSession> {
         }
         Box::new(Bounded::new(BufWriter::new(tcp), literal_bytes_max))
     };
-    ImapSession::open(
-        wire,
-        &settings.username,
-        &settings.password,
-        &settings.folder,
-    )
-    .await
+    ImapSession::open(wire, &settings.username, &settings.password, &settings.folder).await
 }
 
 /// The system's certificates, or the one CA that the operator names.

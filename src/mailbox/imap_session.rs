@@ -52,11 +52,7 @@ impl ImapSession {
         let mut client = Client::new(wire);
         let plain = greet(&mut client).await?;
         let session = log_in(client, username, password, plain).await?;
-        let mut open = ImapSession {
-            session,
-            uid_validity: 0,
-            has_idle: false,
-        };
+        let mut open = ImapSession { session, uid_validity: 0, has_idle: false };
         open.read_capabilities().await?;
         open.examine(folder).await?;
         Ok(open)
@@ -78,20 +74,9 @@ impl ImapSession {
             .with_context(|| format!("{name}: the server takes nothing"))??;
         loop {
             let done = self.read(&name, |response| match response {
-                Response::Done {
-                    tag: found,
-                    status: Status::Ok,
-                    ..
-                } if *found == tag => Ok(true),
-                Response::Done {
-                    tag: found,
-                    status,
-                    outcome,
-                } if *found == tag => {
-                    bail!(
-                        "{name}: the server says {status:?} {}",
-                        words(&outcome.information)
-                    )
+                Response::Done { tag: found, status: Status::Ok, .. } if *found == tag => Ok(true),
+                Response::Done { tag: found, status, outcome } if *found == tag => {
+                    bail!("{name}: the server says {status:?} {}", words(&outcome.information))
                 }
                 other => take(other).map(|()| false),
             });
@@ -166,9 +151,7 @@ impl ImapSession {
     /// Waits until the server tells of new mail (RFC 2177), or `at_most`.
     pub(super) async fn idle(&mut self, at_most: Duration) -> Result<()> {
         let send = self.session.run_command("IDLE");
-        let tag = timeout(SILENCE_MAX, send)
-            .await
-            .context("IDLE: the server takes nothing")??;
+        let tag = timeout(SILENCE_MAX, send).await.context("IDLE: the server takes nothing")??;
         let mut begun = false;
         while !begun {
             let look = self.read("IDLE", |response| match response {
@@ -182,9 +165,7 @@ impl ImapSession {
         }
         timeout(at_most, self.news()).await.unwrap_or(Ok(()))?;
         let done = self.session.run_command_untagged("DONE");
-        timeout(SILENCE_MAX, done)
-            .await
-            .context("DONE: the server takes nothing")??;
+        timeout(SILENCE_MAX, done).await.context("DONE: the server takes nothing")??;
         let mut ended = false;
         while !ended {
             let is_end = |response: &Response<'_>| {
@@ -198,11 +179,8 @@ impl ImapSession {
     /// The next word of the server that may mean new mail; "still here" does not.
     async fn news(&mut self) -> Result<()> {
         loop {
-            let response = self
-                .session
-                .read_response()
-                .await
-                .context("IDLE: the connection broke")?;
+            let response =
+                self.session.read_response().await.context("IDLE: the connection broke")?;
             let response = response.ok_or_else(|| closed("IDLE"))?;
             refuse_end(response.parsed(), self.uid_validity, "IDLE")?;
             if let Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)) =
@@ -224,10 +202,7 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
         return Ok(());
     };
     if *status == Status::Bye {
-        bail!(
-            "{what}: the server says goodbye: {}",
-            words(&outcome.information)
-        );
+        bail!("{what}: the server says goodbye: {}", words(&outcome.information));
     }
     match outcome.code {
         Some(ResponseCode::UidValidity(now)) if uid_validity != 0 && now != uid_validity => {
@@ -253,19 +228,13 @@ async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
         .context("The server does not greet")??;
     let greeting = greeting.ok_or_else(|| closed("greeting"))?;
     match greeting.parsed() {
-        Response::Data {
-            status: Status::Ok,
-            outcome,
-        } => Ok(match &outcome.code {
+        Response::Data { status: Status::Ok, outcome } => Ok(match &outcome.code {
             Some(ResponseCode::Capabilities(all)) => all.iter().any(
                 |one| matches!(one, Capability::Auth(name) if name.eq_ignore_ascii_case("PLAIN")),
             ),
             _ => false,
         }),
-        Response::Data {
-            status: Status::PreAuth,
-            ..
-        } => {
+        Response::Data { status: Status::PreAuth, .. } => {
             bail!(
                 "The server takes us for somebody who is logged in already (PREAUTH); that is no server to trust"
             )

@@ -27,10 +27,7 @@ impl MaildirMailbox {
         Maildir::from(path.to_owned())
             .create_dirs()
             .with_context(|| format!("Cannot use {} as a Maildir", path.display()))?;
-        Ok(MaildirMailbox {
-            path: path.to_owned(),
-            listed: BTreeMap::new(),
-        })
+        Ok(MaildirMailbox { path: path.to_owned(), listed: BTreeMap::new() })
     }
 
     pub(super) fn list(&mut self) -> Result<Vec<String>> {
@@ -51,9 +48,7 @@ impl MaildirMailbox {
             let Some(metadata) = self.reading(key, |path| fs::metadata(path))? else {
                 continue;
             };
-            let modified = metadata
-                .modified()
-                .context("This file system keeps no dates")?;
+            let modified = metadata.modified().context("This file system keeps no dates")?;
             seen.push(Seen {
                 key: key.clone(),
                 size: metadata.len(),
@@ -69,10 +64,7 @@ impl MaildirMailbox {
             let Some(raw) = self.reading(&seen.key, |path| fs::read(path))? else {
                 continue;
             };
-            fetched.push(Fetched {
-                seen: seen.clone(),
-                raw: Some(raw),
-            });
+            fetched.push(Fetched { seen: seen.clone(), raw: Some(raw) });
         }
         Ok(fetched)
     }

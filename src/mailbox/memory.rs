@@ -8,21 +8,19 @@ use tokio::sync::Notify;
 
 use super::{Fetched, Seen};
 
+type Messages = Vec<(Seen, Vec<u8>)>;
+
 /// Clones share one inbox: a test keeps one and gives the bot the other.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryMailbox {
-    messages: Arc<Mutex<Vec<(Seen, Vec<u8>)>>>,
+    messages: Arc<Mutex<Messages>>,
     news: Arc<Notify>,
 }
 
 impl MemoryMailbox {
     /// Puts a message in, under a key of its own.
     pub fn put(&self, key: &str, received_at: DateTime<Utc>, raw: &[u8]) {
-        let seen = Seen {
-            key: key.to_owned(),
-            size: raw.len() as u64,
-            received_at,
-        };
+        let seen = Seen { key: key.to_owned(), size: raw.len() as u64, received_at };
         self.with(|messages| messages.push((seen, raw.to_vec())));
         self.news.notify_one();
     }
@@ -36,7 +34,7 @@ impl MemoryMailbox {
         });
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Vec<(Seen, Vec<u8>)>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Messages) -> T) -> T {
         act(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -59,10 +57,7 @@ impl MemoryMailbox {
         self.with(|messages| {
             let wanted = messages.iter().filter(|(seen, _)| wanted.contains(seen));
             wanted
-                .map(|(seen, raw)| Fetched {
-                    seen: seen.clone(),
-                    raw: Some(raw.clone()),
-                })
+                .map(|(seen, raw)| Fetched { seen: seen.clone(), raw: Some(raw.clone()) })
                 .collect()
         })
     }

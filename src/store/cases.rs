@@ -71,10 +71,7 @@ impl Tx {
     /// Storage errors.
     pub async fn case(&mut self, id: CaseId) -> Result<Option<StoredCase>> {
         const SQL: &str = select_cases!("WHERE cases.id = ?");
-        let row = sqlx::query(SQL)
-            .bind(id.0)
-            .fetch_optional(self.connection())
-            .await?;
+        let row = sqlx::query(SQL).bind(id.0).fetch_optional(self.connection()).await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -84,10 +81,8 @@ impl Tx {
     /// Storage errors.
     pub async fn case_of_reference(&mut self, reference: &Reference) -> Result<Option<StoredCase>> {
         const SQL: &str = select_cases!("WHERE cases.reference = ?");
-        let row = sqlx::query(SQL)
-            .bind(reference.as_str())
-            .fetch_optional(self.connection())
-            .await?;
+        let row =
+            sqlx::query(SQL).bind(reference.as_str()).fetch_optional(self.connection()).await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -100,10 +95,7 @@ impl Tx {
             "WHERE cases.address_key = ? AND cases.state <> 'closed' ORDER BY cases.id LIMIT 1"
         );
         let key = self.key.address_key(address);
-        let row = sqlx::query(SQL)
-            .bind(key)
-            .fetch_optional(self.connection())
-            .await?;
+        let row = sqlx::query(SQL).bind(key).fetch_optional(self.connection()).await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -118,10 +110,7 @@ impl Tx {
         const SQL: &str = "SELECT id FROM cases WHERE \
             (state = 'awaiting-verification' AND expires_at <= ?1) OR \
             (state = 'redirecting' AND redirect_ends_at <= ?1) ORDER BY id LIMIT 500";
-        let rows = sqlx::query(SQL)
-            .bind(millis(now))
-            .fetch_all(self.connection())
-            .await?;
+        let rows = sqlx::query(SQL).bind(millis(now)).fetch_all(self.connection()).await?;
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
 
@@ -202,10 +191,7 @@ impl Store {
     /// Storage errors.
     pub async fn case_of_reference(&self, reference: &Reference) -> Result<Option<StoredCase>> {
         const SQL: &str = select_cases!("WHERE cases.reference = ?");
-        let row = sqlx::query(SQL)
-            .bind(reference.as_str())
-            .fetch_optional(self.readers())
-            .await?;
+        let row = sqlx::query(SQL).bind(reference.as_str()).fetch_optional(self.readers()).await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -215,10 +201,7 @@ impl Store {
     /// Storage errors.
     pub async fn case(&self, id: CaseId) -> Result<Option<StoredCase>> {
         const SQL: &str = select_cases!("WHERE cases.id = ?");
-        let row = sqlx::query(SQL)
-            .bind(id.0)
-            .fetch_optional(self.readers())
-            .await?;
+        let row = sqlx::query(SQL).bind(id.0).fetch_optional(self.readers()).await?;
         row.as_ref().map(stored).transpose()
     }
 
@@ -235,11 +218,6 @@ impl Store {
             "WHERE cases.closed_at > ? AND cases.closed_at <= ? ORDER BY cases.closed_at, cases.id"
         );
         let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until));
-        query
-            .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(stored)
-            .collect()
+        query.fetch_all(self.readers()).await?.iter().map(stored).collect()
     }
 }

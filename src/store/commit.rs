@@ -42,13 +42,7 @@ pub struct Happening<'a> {
 impl<'a> Happening<'a> {
     /// An event that no mail and no person of staff brought.
     pub fn new(event: Event, about: About<'a>) -> Happening<'a> {
-        Happening {
-            event,
-            about,
-            in_reply_to: None,
-            class: None,
-            detail: None,
-        }
+        Happening { event, about, in_reply_to: None, class: None, detail: None }
     }
 }
 
@@ -86,10 +80,8 @@ impl Tx {
             About::Case(id) => self.case(id).await?,
             About::Address(recipient) => self.open_case_for(recipient.address()).await?,
         };
-        let subject = before
-            .as_ref()
-            .and_then(|stored| stored.subject.as_ref())
-            .map(Recipient::of_case);
+        let subject =
+            before.as_ref().and_then(|stored| stored.subject.as_ref()).map(Recipient::of_case);
         let recipient = match (happening.about, subject) {
             (About::Address(recipient), None) => Some(recipient.clone()),
             (_, subject) => subject,
@@ -123,8 +115,7 @@ impl Tx {
             detail: happening.detail,
         })
         .await?;
-        self.write_letters(happening, &decision, id, recipient.as_ref(), release, now)
-            .await?;
+        self.write_letters(happening, &decision, id, recipient.as_ref(), release, now).await?;
         if let (true, Some(recipient)) = (decision.suppress, &recipient) {
             let key = self.key.address_key(recipient.address());
             self.suppress(&key, now).await?;
@@ -134,10 +125,7 @@ impl Tx {
         if left_verification {
             self.cancel_verifications(id).await?;
         }
-        Ok(Decided {
-            case: Some((id, after)),
-            decision,
-        })
+        Ok(Decided { case: Some((id, after)), decision })
     }
 
     async fn write_letters(
@@ -172,11 +160,7 @@ impl Tx {
         let query = sqlx::query(
             "SELECT 1 FROM outbox WHERE address_key = ? AND status = 'submitted' LIMIT 1",
         );
-        Ok(query
-            .bind(key)
-            .fetch_optional(self.connection())
-            .await?
-            .is_some())
+        Ok(query.bind(key).fetch_optional(self.connection()).await?.is_some())
     }
 
     async fn facts(

@@ -65,13 +65,7 @@ pub struct Handled {
 impl Handled {
     /// An outcome with its reason and nothing else.
     pub fn new(outcome: Outcome, reason: &str) -> Handled {
-        Handled {
-            outcome,
-            reason: reason.to_owned(),
-            case: None,
-            proposed: None,
-            excerpt: None,
-        }
+        Handled { outcome, reason: reason.to_owned(), case: None, proposed: None, excerpt: None }
     }
 }
 
@@ -111,11 +105,7 @@ impl Tx {
         const SQL: &str = "SELECT key, attempts FROM inbox WHERE mailbox = ?1 AND outcome IS NULL \
             AND key IN (SELECT value FROM json_each(?2))";
         let keys = serde_json::to_string(keys)?;
-        let rows = sqlx::query(SQL)
-            .bind(mailbox)
-            .bind(keys)
-            .fetch_all(self.connection())
-            .await?;
+        let rows = sqlx::query(SQL).bind(mailbox).bind(keys).fetch_all(self.connection()).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
@@ -133,11 +123,7 @@ impl Tx {
             .bind(millis(seen.received_at))
             .fetch_one(self.connection())
             .await?;
-        Ok(Attempt {
-            id: row.get(0),
-            attempts: row.get(1),
-            is_old: row.get::<String, _>(2) == OLD,
-        })
+        Ok(Attempt { id: row.get(0), attempts: row.get(1), is_old: row.get::<String, _>(2) == OLD })
     }
 
     /// A key for an entry that no mailbox gave one.
@@ -182,11 +168,7 @@ impl Tx {
     pub async fn is_known(&mut self, sha256: &str) -> Result<bool> {
         let query =
             sqlx::query("SELECT 1 FROM inbox WHERE sha256 = ? AND outcome IS NOT NULL LIMIT 1");
-        Ok(query
-            .bind(sha256)
-            .fetch_optional(self.connection())
-            .await?
-            .is_some())
+        Ok(query.bind(sha256).fetch_optional(self.connection()).await?.is_some())
     }
 
     /// Notes mail that was there before the first start: with the outcome that it is old, or
@@ -227,10 +209,7 @@ impl Tx {
     pub async fn proposal(&mut self, id: i64) -> Result<Option<(EmailAddress, DateTime<Utc>)>> {
         const SQL: &str =
             "SELECT proposed, received_at FROM inbox WHERE id = ? AND proposed IS NOT NULL";
-        let row = sqlx::query(SQL)
-            .bind(id)
-            .fetch_optional(self.connection())
-            .await?;
+        let row = sqlx::query(SQL).bind(id).fetch_optional(self.connection()).await?;
         Ok(row.and_then(|row| {
             let address = EmailAddress::parse(&row.get::<String, _>(0)).ok()?;
             Some((address, instant(row.get(1))))

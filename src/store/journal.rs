@@ -157,10 +157,7 @@ impl Store {
     pub async fn journal_of(&self, reference: &Reference) -> Result<Vec<Entry>> {
         const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
             LEFT JOIN details ON details.seq = journal.seq WHERE reference = ? ORDER BY journal.seq";
-        let rows = sqlx::query(SQL)
-            .bind(reference.as_str())
-            .fetch_all(self.readers())
-            .await?;
+        let rows = sqlx::query(SQL).bind(reference.as_str()).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(Entry::read).collect())
     }
 
@@ -183,41 +180,26 @@ impl Store {
     pub async fn verify_journal(&self) -> Result<Verified> {
         const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
             LEFT JOIN details ON details.seq = journal.seq WHERE journal.seq > ? ORDER BY journal.seq LIMIT 1000";
-        let mut chain = Chain {
-            head: GENESIS.to_owned(),
-            ..Chain::default()
-        };
+        let mut chain = Chain { head: GENESIS.to_owned(), ..Chain::default() };
         loop {
-            let rows = sqlx::query(SQL)
-                .bind(chain.last_seq)
-                .fetch_all(self.readers())
-                .await?;
+            let rows = sqlx::query(SQL).bind(chain.last_seq).fetch_all(self.readers()).await?;
             if rows.is_empty() {
                 break;
             }
-            rows.iter()
-                .map(Entry::read)
-                .for_each(|entry| chain.take(&entry));
+            rows.iter().map(Entry::read).for_each(|entry| chain.take(&entry));
         }
         for stored in self.cases(false).await? {
             let folded = chain.cases.remove(stored.case.reference.as_str());
             if folded.flatten().as_ref() != Some(&stored.case) {
-                chain.problems.push(format!(
-                    "{} is not what its journal says",
-                    stored.case.reference
-                ));
+                chain
+                    .problems
+                    .push(format!("{} is not what its journal says", stored.case.reference));
             }
         }
-        let missing = chain
-            .cases
-            .keys()
-            .map(|reference| format!("{reference} is in the journal only"));
+        let missing =
+            chain.cases.keys().map(|reference| format!("{reference} is in the journal only"));
         chain.problems.extend(missing);
-        Ok(Verified {
-            entries: chain.entries,
-            head: chain.head,
-            problems: chain.problems,
-        })
+        Ok(Verified { entries: chain.entries, head: chain.head, problems: chain.problems })
     }
 }
 
@@ -233,33 +215,24 @@ struct Chain {
 impl Chain {
     fn take(&mut self, entry: &Entry) {
         if entry.seq != self.last_seq + 1 {
-            self.problems
-                .push(format!("entry {} is missing", self.last_seq + 1));
+            self.problems.push(format!("entry {} is missing", self.last_seq + 1));
         } else if entry.prev != self.head {
-            self.problems.push(format!(
-                "entry {} does not follow the one before it",
-                entry.seq
-            ));
+            self.problems.push(format!("entry {} does not follow the one before it", entry.seq));
         }
         if entry.hash != entry.expected_hash() {
-            self.problems
-                .push(format!("entry {} was changed", entry.seq));
+            self.problems.push(format!("entry {} was changed", entry.seq));
         }
         if let (Some(salt), Some(detail)) = (&entry.salt, &entry.detail)
             && hash(&[salt, detail]) != entry.detail_hash
         {
-            self.problems
-                .push(format!("the detail of entry {} was changed", entry.seq));
+            self.problems.push(format!("the detail of entry {} was changed", entry.seq));
         }
         match serde_json::from_str::<Change>(&entry.decided) {
             Ok(change) => {
                 let before = self.cases.remove(&entry.reference).flatten();
-                self.cases
-                    .insert(entry.reference.clone(), evolve(before, &change));
+                self.cases.insert(entry.reference.clone(), evolve(before, &change));
             }
-            Err(_) => self
-                .problems
-                .push(format!("entry {} cannot be read", entry.seq)),
+            Err(_) => self.problems.push(format!("entry {} cannot be read", entry.seq)),
         }
         self.entries += 1;
         self.last_seq = entry.seq;

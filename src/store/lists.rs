@@ -67,9 +67,7 @@ fn message_line(row: &SqliteRow) -> MessageLine {
         key: row.get("key"),
         received_at: instant(row.get("received_at")),
         handled_at: row.get::<Option<i64>, _>("handled_at").map(instant),
-        outcome: row
-            .get::<Option<String>, _>("outcome")
-            .and_then(|name| Outcome::parse(&name)),
+        outcome: row.get::<Option<String>, _>("outcome").and_then(|name| Outcome::parse(&name)),
         reason: row.get::<Option<String>, _>("reason").unwrap_or_default(),
         reference: row.get("reference"),
         proposed: row
@@ -108,16 +106,8 @@ impl Store {
         const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
             WHERE handled_at > ? AND handled_at <= ? AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted') \
             ORDER BY handled_at, inbox.id LIMIT ?";
-        let query = sqlx::query(SQL)
-            .bind(millis(since))
-            .bind(millis(until))
-            .bind(MESSAGES_MAX);
-        Ok(query
-            .fetch_all(self.readers())
-            .await?
-            .iter()
-            .map(message_line)
-            .collect())
+        let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until)).bind(MESSAGES_MAX);
+        Ok(query.fetch_all(self.readers()).await?.iter().map(message_line).collect())
     }
 
     /// Suggestions that nobody took up yet, oldest first.
@@ -127,10 +117,7 @@ impl Store {
     pub async fn suggestions(&self) -> Result<Vec<MessageLine>> {
         const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
             WHERE proposed IS NOT NULL AND outcome IN ('for-staff', 'would-ask') ORDER BY received_at, inbox.id LIMIT ?";
-        let rows = sqlx::query(SQL)
-            .bind(MESSAGES_MAX)
-            .fetch_all(self.readers())
-            .await?;
+        let rows = sqlx::query(SQL).bind(MESSAGES_MAX).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(message_line).collect())
     }
 
@@ -141,11 +128,8 @@ impl Store {
     pub async fn messages_of(&self, case: CaseId) -> Result<Vec<MessageLine>> {
         const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox JOIN cases ON cases.id = inbox.case_id \
             WHERE case_id = ? ORDER BY received_at, inbox.id LIMIT ?";
-        let rows = sqlx::query(SQL)
-            .bind(case.0)
-            .bind(MESSAGES_MAX)
-            .fetch_all(self.readers())
-            .await?;
+        let rows =
+            sqlx::query(SQL).bind(case.0).bind(MESSAGES_MAX).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(message_line).collect())
     }
 
@@ -176,10 +160,8 @@ impl Store {
     ) -> Result<i64> {
         let sql =
             "SELECT count(*) FROM inbox WHERE outcome = ? AND handled_at > ? AND handled_at <= ?";
-        let query = sqlx::query_scalar(sql)
-            .bind(outcome.as_str())
-            .bind(millis(since))
-            .bind(millis(until));
+        let query =
+            sqlx::query_scalar(sql).bind(outcome.as_str()).bind(millis(since)).bind(millis(until));
         Ok(query.fetch_one(self.readers()).await?)
     }
 
@@ -190,10 +172,7 @@ impl Store {
     pub async fn letters_of(&self, case: CaseId) -> Result<Vec<LetterLine>> {
         const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox JOIN cases ON cases.id = outbox.case_id \
             WHERE case_id = ? ORDER BY outbox.id";
-        let rows = sqlx::query(SQL)
-            .bind(case.0)
-            .fetch_all(self.readers())
-            .await?;
+        let rows = sqlx::query(SQL).bind(case.0).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(letter_line).collect())
     }
 
@@ -215,10 +194,7 @@ impl Store {
     pub async fn letters_failed_since(&self, since: DateTime<Utc>) -> Result<Vec<LetterLine>> {
         const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox LEFT JOIN cases ON cases.id = outbox.case_id \
             WHERE status IN ('refused', 'bounced', 'given-up') AND written_at > ? ORDER BY outbox.id LIMIT 500";
-        let rows = sqlx::query(SQL)
-            .bind(millis(since))
-            .fetch_all(self.readers())
-            .await?;
+        let rows = sqlx::query(SQL).bind(millis(since)).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(letter_line).collect())
     }
 }

@@ -42,11 +42,7 @@ impl Tx {
     /// # Errors
     /// Storage errors.
     pub async fn mark_at(&mut self, name: &str) -> Result<Option<DateTime<Utc>>> {
-        Ok(self
-            .mark(name)
-            .await?
-            .and_then(|text| text.parse().ok())
-            .map(instant))
+        Ok(self.mark(name).await?.and_then(|text| text.parse().ok()).map(instant))
     }
 
     /// Notes that a member gets the digest of a firing; `false` when it was noted before.

@@ -1,5 +1,6 @@
 //! The database: the only SQL, and the only truth about what was handled.
 
+pub mod attempts;
 pub mod cases;
 pub mod commit;
 pub mod inbox;
@@ -75,10 +76,7 @@ impl Store {
             .pragma("secure_delete", "ON");
         let context = || format!("Cannot open the database {}", path.display());
         if access == Access::Command && !path.exists() {
-            bail!(
-                "{}: it is not there yet; `deletion-desk run` makes it",
-                context()
-            );
+            bail!("{}: it is not there yet; `deletion-desk run` makes it", context());
         }
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -91,21 +89,14 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        let store = Store {
-            writer,
-            readers,
-            key,
-            path: path.to_owned(),
-        };
+        let store = Store { writer, readers, key, path: path.to_owned() };
         store.check_version().await?;
         store.check_schema(access).await.with_context(context)?;
         Ok(store)
     }
 
     async fn check_version(&self) -> Result<()> {
-        let row = sqlx::query("SELECT sqlite_version()")
-            .fetch_one(&self.writer)
-            .await?;
+        let row = sqlx::query("SELECT sqlite_version()").fetch_one(&self.writer).await?;
         let text: String = row.get(0);
         let mut numbers = text.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         let mut next = || numbers.next().unwrap_or(0);
@@ -119,9 +110,7 @@ impl Store {
     }
 
     async fn check_schema(&self, access: Access) -> Result<()> {
-        let row = sqlx::query("PRAGMA quick_check(1)")
-            .fetch_one(&self.writer)
-            .await?;
+        let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(&self.writer).await?;
         let verdict: String = row.get(0);
         if verdict != "ok" {
             bail!(
@@ -138,11 +127,7 @@ impl Store {
                 .fetch_one(&self.writer)
                 .await
                 .context("It is no database of deletion-desk")?;
-        let ours = MIGRATOR
-            .iter()
-            .map(|migration| migration.version)
-            .max()
-            .unwrap_or(0);
+        let ours = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
         if applied != ours {
             bail!(
                 "Its schema has version {applied}, this deletion-desk has {ours}. Start the daemon of this version once"
@@ -161,10 +146,7 @@ impl Store {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .context("Cannot begin a transaction")?;
-        Ok(Tx {
-            inner,
-            key: self.key.clone(),
-        })
+        Ok(Tx { inner, key: self.key.clone() })
     }
 
     /// Where the database is.

@@ -77,45 +77,7 @@ pub struct Due {
     pub outgoing: Option<Outgoing>,
 }
 
-/// How an attempt to submit ended. Texts are the server's, without addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The server took it.
-    Submitted,
-    /// 4yz: try again later (RFC 5321 §4.2.1).
-    Temporary(String),
-    /// 5yz: never try this one again.
-    Permanent(String),
-    /// The connection was lost after the final dot: it may have been taken (RFC 1047).
-    Uncertain(String),
-    /// No connection, or none that may be used: the letter was not begun.
-    NotTried(String),
-}
-
-/// What becomes of a letter after an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// It is done.
-    Done,
-    /// It will be tried again.
-    Later,
-    /// It will never arrive.
-    Failed(LetterKind, Option<CaseId>),
-    /// Nobody knows whether it arrived; a person has to look.
-    NeedsPerson,
-}
-
-/// Rests after the first failed attempt; doubles with each further one.
-const RETRY_FIRST_SECONDS: i64 = 60;
-/// Longest rest between two attempts.
-const RETRY_LAST_SECONDS: i64 = 6 * 3600;
-/// Rest after an answer was lost: the server may still be at it (RFC 5321 §4.5.3.2.6 gives it
-/// ten minutes).
-const UNCERTAIN_MINUTES: i64 = 15;
-/// Attempts without a known end before a person looks.
-const UNCERTAIN_MAX: i64 = 2;
-
-fn kind_of(row: &SqliteRow) -> Result<LetterKind> {
+pub(super) fn kind_of(row: &SqliteRow) -> Result<LetterKind> {
     let name: String = row.get("kind");
     LetterKind::parse(&name)
         .with_context(|| format!("The outbox holds a letter of an unknown kind, {name}"))
@@ -202,11 +164,8 @@ impl Tx {
             let used = self.released_in_class(*class, now).await?;
             left.push((*class, budget_of(*class).saturating_sub(used)));
         }
-        let open: Vec<&str> = left
-            .iter()
-            .filter(|(_, left)| *left > 0)
-            .map(|(class, _)| class.as_str())
-            .collect();
+        let open: Vec<&str> =
+            left.iter().filter(|(_, left)| *left > 0).map(|(class, _)| class.as_str()).collect();
         let rows = sqlx::query(SQL)
             .bind(millis(now))
             .bind(serde_json::to_string(&open)?)
@@ -216,9 +175,7 @@ impl Tx {
         let mut released = Vec::new();
         for row in &rows {
             let id: i64 = row.get("id");
-            let class = row
-                .get::<Option<String>, _>("class")
-                .and_then(|name| Class::parse(&name));
+            let class = row.get::<Option<String>, _>("class").and_then(|name| Class::parse(&name));
             let room = left.iter_mut().find(|(known, _)| Some(*known) == class);
             match room {
                 Some((_, 0)) => {
@@ -230,15 +187,8 @@ impl Tx {
                 None => {}
             }
             let sql = "UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?";
-            sqlx::query(sql)
-                .bind(millis(now))
-                .bind(id)
-                .execute(self.connection())
-                .await?;
-            released.push((
-                kind_of(row)?,
-                row.get::<Option<i64>, _>("case_id").map(CaseId),
-            ));
+            sqlx::query(sql).bind(millis(now)).bind(id).execute(self.connection()).await?;
+            released.push((kind_of(row)?, row.get::<Option<i64>, _>("case_id").map(CaseId)));
         }
         Ok(released)
     }
@@ -251,11 +201,7 @@ impl Tx {
         let since = millis(now - Duration::hours(24));
         let query =
             sqlx::query_scalar("SELECT count(*) FROM outbox WHERE class = ? AND released_at > ?");
-        Ok(query
-            .bind(class.as_str())
-            .bind(since)
-            .fetch_one(self.connection())
-            .await?)
+        Ok(query.bind(class.as_str()).bind(since).fetch_one(self.connection()).await?)
     }
 
     /// Released letters whose next attempt is due.
@@ -280,143 +226,6 @@ impl Tx {
         rows.iter().map(due).collect()
     }
 
-    /// Counts an attempt before it is made, and fixes the bytes of the first one.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn claim(&mut self, id: i64, outgoing: &Outgoing) -> Result<()> {
-        sqlx::query("UPDATE outbox SET status = 'claimed', attempts = attempts + 1, outgoing = ? WHERE id = ?")
-            .bind(serde_json::to_string(outgoing)?)
-            .bind(id)
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    /// Sets a letter aside that cannot be composed.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn refuse(&mut self, id: i64, note: &str, now: DateTime<Utc>) -> Result<()> {
-        self.put_away(id, "refused", note, now).await
-    }
-
-    /// Records how an attempt ended.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn settle(
-        &mut self,
-        id: i64,
-        end: &End,
-        attempts_max: u32,
-        now: DateTime<Utc>,
-    ) -> Result<Settled> {
-        let sql = "SELECT kind, case_id, attempts, uncertain FROM outbox WHERE id = ? AND status = 'claimed'";
-        let Some(row) = sqlx::query(sql)
-            .bind(id)
-            .fetch_optional(self.connection())
-            .await?
-        else {
-            return Ok(Settled::Done);
-        };
-        let (attempts, uncertain): (i64, i64) = (row.get("attempts"), row.get("uncertain"));
-        let failed = Settled::Failed(
-            kind_of(&row)?,
-            row.get::<Option<i64>, _>("case_id").map(CaseId),
-        );
-        let later = |seconds: i64| millis(now + Duration::seconds(seconds));
-        match end {
-            End::Submitted => self
-                .put_away(id, "submitted", "", now)
-                .await
-                .map(|()| Settled::Done),
-            End::Permanent(note) => self
-                .put_away(id, "refused", note, now)
-                .await
-                .map(|()| failed),
-            End::Temporary(note) if attempts >= i64::from(attempts_max) => self
-                .put_away(id, "given-up", note, now)
-                .await
-                .map(|()| failed),
-            End::Temporary(note) => {
-                self.try_later(id, later(rest_after(attempts)), note, 0, 0)
-                    .await
-            }
-            End::NotTried(note) => self.try_later(id, later(0), note, -1, 0).await,
-            End::Uncertain(note) if uncertain + 1 >= UNCERTAIN_MAX => {
-                let sql = "UPDATE outbox SET status = 'uncertain', uncertain = uncertain + 1, note = ? WHERE id = ?";
-                sqlx::query(sql)
-                    .bind(note)
-                    .bind(id)
-                    .execute(self.connection())
-                    .await?;
-                Ok(Settled::NeedsPerson)
-            }
-            End::Uncertain(note) => {
-                self.try_later(id, later(UNCERTAIN_MINUTES * 60), note, 0, 1)
-                    .await
-            }
-        }
-    }
-
-    async fn try_later(
-        &mut self,
-        id: i64,
-        due_at: i64,
-        note: &str,
-        attempts: i64,
-        uncertain: i64,
-    ) -> Result<Settled> {
-        const SQL: &str = "UPDATE outbox SET status = 'waiting', due_at = ?, note = ?, attempts = attempts + ?, \
-            uncertain = uncertain + ? WHERE id = ?";
-        sqlx::query(SQL)
-            .bind(due_at)
-            .bind(note)
-            .bind(attempts)
-            .bind(uncertain)
-            .bind(id)
-            .execute(self.connection())
-            .await?;
-        Ok(Settled::Later)
-    }
-
-    /// Ends a letter; its words and its plain address go.
-    async fn put_away(
-        &mut self,
-        id: i64,
-        status: &str,
-        note: &str,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        const SQL: &str = "UPDATE outbox SET status = ?1, note = ?2, submitted_at = CASE WHEN ?1 = 'submitted' THEN ?3 END, \
-            outgoing = NULL, \"values\" = '{}', recipient = '', in_reply_to = NULL WHERE id = ?4";
-        sqlx::query(SQL)
-            .bind(status)
-            .bind(note)
-            .bind(millis(now))
-            .bind(id)
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
-
-    /// At the start: letters that were claimed when the process died. Whether the server took
-    /// them nobody knows; each is tried once more, a second time a person looks.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn recover_claimed(&mut self, now: DateTime<Utc>) -> Result<u64> {
-        const SQL: &str = "UPDATE outbox SET uncertain = uncertain + 1, due_at = ?1, note = 'the process ended during the attempt', \
-            status = CASE WHEN uncertain + 1 >= ?2 THEN 'uncertain' ELSE 'waiting' END WHERE status = 'claimed'";
-        let done = sqlx::query(SQL)
-            .bind(millis(now))
-            .bind(UNCERTAIN_MAX)
-            .execute(self.connection())
-            .await?;
-        Ok(done.rows_affected())
-    }
-
     /// Notes that a letter came back.
     ///
     /// # Errors
@@ -433,27 +242,15 @@ impl Tx {
     /// Storage errors.
     pub async fn approve_letters(&mut self, only: Option<i64>) -> Result<u64> {
         const SQL: &str = "UPDATE outbox SET hold = NULL WHERE status = 'waiting' AND hold = 'approval' AND (?1 IS NULL OR id = ?1)";
-        Ok(sqlx::query(SQL)
-            .bind(only)
-            .execute(self.connection())
-            .await?
-            .rows_affected())
+        Ok(sqlx::query(SQL).bind(only).execute(self.connection()).await?.rows_affected())
     }
 
     pub(super) async fn cancel_verifications(&mut self, case: CaseId) -> Result<()> {
         const SQL: &str = "UPDATE outbox SET status = 'cancelled', outgoing = NULL, \"values\" = '{}', recipient = '' \
             WHERE case_id = ? AND kind = 'verification-request' AND status = 'waiting'";
-        sqlx::query(SQL)
-            .bind(case.0)
-            .execute(self.connection())
-            .await?;
+        sqlx::query(SQL).bind(case.0).execute(self.connection()).await?;
         Ok(())
     }
-}
-
-fn rest_after(attempts: i64) -> i64 {
-    let doublings = u32::try_from(attempts.clamp(1, 20) - 1).unwrap_or(0);
-    (RETRY_FIRST_SECONDS << doublings).min(RETRY_LAST_SECONDS)
 }
 
 fn due(row: &SqliteRow) -> Result<Due> {
@@ -488,11 +285,7 @@ async fn letter_of_token(
         let Some(nonce) = nonce_of(text) else {
             continue;
         };
-        let Some(row) = sqlx::query(SQL)
-            .bind(nonce)
-            .fetch_optional(&mut *connection)
-            .await?
-        else {
+        let Some(row) = sqlx::query(SQL).bind(nonce).fetch_optional(&mut *connection).await? else {
             continue;
         };
         let kind = kind_of(&row)?;

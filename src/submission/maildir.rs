@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use maildir::Maildir;
 
 use super::Parcel;
-use crate::store::outbox::End;
+use crate::store::attempts::End;
 
 /// A folder with `new`, `cur` and `tmp`.
 #[derive(Clone, Debug)]

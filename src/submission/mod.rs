@@ -14,7 +14,7 @@ pub use memory::MemorySubmitter;
 pub use smtp::{SmtpSettings, Tls};
 
 use crate::mail::EmailAddress;
-use crate::store::outbox::End;
+use crate::store::attempts::End;
 
 /// One mail with its envelope, tokens filled in.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,10 +56,7 @@ pub struct Line {
 impl Submitter {
     /// A line of its own for one worker.
     pub fn line(&self) -> Line {
-        Line {
-            submitter: self.clone(),
-            connection: None,
-        }
+        Line { submitter: self.clone(), connection: None }
     }
 
     /// Connects and logs in, without sending: what `check` tries.

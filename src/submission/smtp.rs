@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::Parcel;
 use crate::mail::EmailAddress;
-use crate::store::outbox::End;
+use crate::store::attempts::End;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// RFC 5321 §4.5.3.2 wants five minutes for most commands.
@@ -120,22 +120,16 @@ impl SmtpSettings {
         let mut builder = TlsParameters::builder(self.host.clone());
         if let Some(pem) = &self.ca_pem {
             let certificate = Certificate::from_pem(pem).context("The CA file is no PEM")?;
-            builder = builder
-                .certificate_store(CertificateStore::None)
-                .add_root_certificate(certificate);
+            builder =
+                builder.certificate_store(CertificateStore::None).add_root_certificate(certificate);
         }
-        Ok(Some(
-            builder.build_rustls().context("TLS cannot be set up")?,
-        ))
+        Ok(Some(builder.build_rustls().context("TLS cannot be set up")?))
     }
 
     async fn refuse_remote(&self) -> Result<()> {
         let mut addresses = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
         if !addresses.all(|address| address.ip().is_loopback()) {
-            bail!(
-                "{} is not on this machine, and plain text goes nowhere else",
-                self.host
-            );
+            bail!("{} is not on this machine, and plain text goes nowhere else", self.host);
         }
         Ok(())
     }
@@ -145,18 +139,14 @@ impl Connection {
     /// One envelope, one mail.
     pub(super) async fn submit(&mut self, parcel: &Parcel) -> End {
         let connection = &mut self.0;
-        let (Some(from), Some(to)) = (
-            lettre_address(&parcel.return_path),
-            lettre_address(&parcel.to),
-        ) else {
+        let (Some(from), Some(to)) =
+            (lettre_address(&parcel.return_path), lettre_address(&parcel.to))
+        else {
             return End::Permanent("the address cannot be written in SMTP".to_owned());
         };
         let mut parameters = Vec::new();
         if !parcel.to.as_str().is_ascii() || !parcel.return_path.as_str().is_ascii() {
-            if !connection
-                .server_info()
-                .supports_feature(Extension::SmtpUtfEight)
-            {
+            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
                 return End::Permanent(
                     "the server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
                 );
@@ -218,9 +208,7 @@ fn in_words(why: &lettre::transport::smtp::Error) -> String {
             let enhanced = enhanced
                 .filter(|word| word.split('.').count() == 3 && !word.contains(".."))
                 .find(|word| !word.starts_with('.') && !word.ends_with('.'));
-            format!("{code} {}", enhanced.unwrap_or_default())
-                .trim_end()
-                .to_owned()
+            format!("{code} {}", enhanced.unwrap_or_default()).trim_end().to_owned()
         }
         None if why.is_timeout() => "time-out".to_owned(),
         None => {

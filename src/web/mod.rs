@@ -67,10 +67,7 @@ pub fn router(web: Web) -> Router {
         .layer(axum::middleware::map_response(protect::headers))
         .layer(axum::middleware::from_fn(protect::refuse_foreign_posts))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES_MAX))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::REQUEST_TIMEOUT,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
 }
 
 /// Serves until `stop` ends.
@@ -149,13 +146,7 @@ async fn show_case(
         return web.unknown_link();
     };
     Ok(web
-        .show(
-            &shown,
-            &pages::Try {
-                just_done: seen.now.is_some(),
-                ..pages::Try::default()
-            },
-        )?
+        .show(&shown, &pages::Try { just_done: seen.now.is_some(), ..pages::Try::default() })?
         .into_response())
 }
 
@@ -193,21 +184,13 @@ async fn act_on_case(
     };
     match act {
         Err(problem) => {
-            let tried = pages::Try {
-                problem: Some(problem),
-                role,
-                ticked: agreed,
-                just_done: false,
-            };
+            let tried =
+                pages::Try { problem: Some(problem), role, ticked: agreed, just_done: false };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, web.show(&shown, &tried)?).into_response())
         }
         Ok(act) => {
             let answer = web.press(act).await?;
-            let now = if answer == (PageAnswer::Done { just_now: true }) {
-                "?now=1"
-            } else {
-                ""
-            };
+            let now = if answer == (PageAnswer::Done { just_now: true }) { "?now=1" } else { "" };
             Ok(Redirect::to(&format!("/c/{token}{now}")).into_response())
         }
     }
@@ -229,18 +212,13 @@ async fn health(State(web): State<Web>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (
-        status,
-        axum::Json(serde_json::json!({ "database": database, "inbox": inbox })),
-    )
+    (status, axum::Json(serde_json::json!({ "database": database, "inbox": inbox })))
         .into_response()
 }
 
 async fn not_found(State(web): State<Web>) -> Answer {
-    let page = web.page(
-        "notice",
-        pages::notice("There is nothing here", "The address may be incomplete."),
-    )?;
+    let page = web
+        .page("notice", pages::notice("There is nothing here", "The address may be incomplete."))?;
     Ok((StatusCode::NOT_FOUND, page).into_response())
 }
 
@@ -261,11 +239,7 @@ impl Web {
     /// Wakes the bot and waits until the decision is on disk.
     async fn press(&self, act: PageAct) -> Result<PageAnswer> {
         let (answer, answered) = oneshot::channel();
-        self.wakes
-            .send(Wake::Pressed(act, answer))
-            .await
-            .ok()
-            .context("The bot is stopping")?;
+        self.wakes.send(Wake::Pressed(act, answer)).await.ok().context("The bot is stopping")?;
         answered.await.context("The bot is stopping")
     }
 
@@ -280,28 +254,15 @@ impl Web {
             return Ok(None);
         };
         let days = Span::days(self.identity.verification_days.into());
-        let is_young = letter
-            .released_at
-            .is_some_and(|at| self.clock.now() < at + days);
+        let is_young = letter.released_at.is_some_and(|at| self.clock.now() < at + days);
         let can_confirm = is_young && letter.kind == LetterKind::VerificationRequest;
-        Ok(Some(Shown {
-            token: token.to_owned(),
-            case,
-            can_confirm,
-        }))
+        Ok(Some(Shown { token: token.to_owned(), case, can_confirm }))
     }
 
     fn show(&self, shown: &Shown, tried: &pages::Try) -> Result<Html<String>> {
         let awaiting = shown.case.case.state == CaseState::AwaitingVerification;
-        let name = if awaiting && shown.can_confirm {
-            "confirm"
-        } else {
-            "done"
-        };
-        self.page(
-            name,
-            pages::case(&shown.case, &shown.token, tried, &self.identity),
-        )
+        let name = if awaiting && shown.can_confirm { "confirm" } else { "done" };
+        self.page(name, pages::case(&shown.case, &shown.token, tried, &self.identity))
     }
 
     fn unknown_link(&self) -> Answer {
@@ -313,7 +274,5 @@ impl Web {
 
 /// Whether a browser says that another site sent this form.
 fn is_foreign(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site" || site == "same-site")
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
 }

@@ -54,8 +54,7 @@ pub(super) fn notice(heading: &str, text: &str) -> Value {
 pub(super) fn case(stored: &StoredCase, token: &str, tried: &Try, identity: &Identity) -> Value {
     let case = &stored.case;
     let day = |at: Option<chrono::DateTime<chrono::Utc>>| {
-        at.map(|at| day_in_words(day_of(at, identity.zone)))
-            .unwrap_or_default()
+        at.map(|at| day_in_words(day_of(at, identity.zone))).unwrap_or_default()
     };
     // A link that came too late finds the case waiting; for the reader it has lapsed.
     let state = match case.state {

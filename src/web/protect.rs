@@ -20,10 +20,7 @@ const HEADERS: [(&str, &str); 6] = [
 
 pub(super) async fn headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
-        let (name, value) = (
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
+        let (name, value) = (HeaderName::from_static(name), HeaderValue::from_static(value));
         response.headers_mut().insert(name, value);
     }
     response

@@ -61,37 +61,24 @@ impl Browser {
     async fn start_with(width: u32, height: u32, preferences: Value) -> Browser {
         program("chromium");
         // Short, for Chromium has unix sockets in it.
-        let folder = tempfile::Builder::new()
-            .prefix("browser-")
-            .tempdir_in("/tmp")
-            .expect("folder");
+        let folder =
+            tempfile::Builder::new().prefix("browser-").tempdir_in("/tmp").expect("folder");
         let root = folder.path();
         let log = root.join("chromedriver.log");
         let mut chromedriver = Command::new(program("chromedriver"));
         // Everything Chromium writes has to land in the folder, crash reports included.
-        chromedriver
-            .arg("--port=0")
-            .env("HOME", root)
-            .env("TMPDIR", root);
-        chromedriver
-            .env_remove("XDG_CONFIG_HOME")
-            .env_remove("XDG_CACHE_HOME");
+        chromedriver.arg("--port=0").env("HOME", root).env("TMPDIR", root);
+        chromedriver.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
         let chromedriver = ProcessGroup::start(&chromedriver, &log);
         let port = port_of(&log).await;
         let capabilities = capabilities(width, height, &root.join("profile"), &preferences);
-        let Value::Object(capabilities) = capabilities else {
-            unreachable!()
-        };
+        let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|e| panic!("Chromium does not start: {e}\n{}", read(&log)));
-        Browser {
-            client,
-            _chromedriver: chromedriver,
-            _folder: folder,
-        }
+        Browser { client, _chromedriver: chromedriver, _folder: folder }
     }
 
     /// Opens a page and waits until it is loaded.
@@ -101,11 +88,7 @@ impl Browser {
 
     /// The address of the page that is shown.
     pub(crate) async fn url(&self) -> String {
-        self.client
-            .current_url()
-            .await
-            .expect("the page's address")
-            .into()
+        self.client.current_url().await.expect("the page's address").into()
     }
 
     /// The text of the page as a person sees it: nothing hidden, no markup.
@@ -133,10 +116,7 @@ impl Browser {
             if text.contains(expected) {
                 return text;
             }
-            assert!(
-                Instant::now() < give_up_at,
-                "in vain waited for {expected:?} in:\n{text}"
-            );
+            assert!(Instant::now() < give_up_at, "in vain waited for {expected:?} in:\n{text}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -161,24 +141,15 @@ impl Browser {
         let mut actions = KeyActions::new("keyboard".to_owned());
         let shift = shift && key_of(name).is_some();
         if shift {
-            actions = actions.then(KeyAction::Down {
-                value: Key::Shift.into(),
-            });
+            actions = actions.then(KeyAction::Down { value: Key::Shift.into() });
         }
         for value in typed {
-            actions = actions
-                .then(KeyAction::Down { value })
-                .then(KeyAction::Up { value });
+            actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
         }
         if shift {
-            actions = actions.then(KeyAction::Up {
-                value: Key::Shift.into(),
-            });
+            actions = actions.then(KeyAction::Up { value: Key::Shift.into() });
         }
-        self.client
-            .perform_actions(actions)
-            .await
-            .expect("the keys are pressed");
+        self.client.perform_actions(actions).await.expect("the keys are pressed");
     }
 
     /// Clicks the first element that the CSS selector finds, as with a mouse.
@@ -188,10 +159,7 @@ impl Browser {
     pub(crate) async fn click(&self, css: &str) {
         let element = self.client.find(Locator::Css(css)).await;
         let element = element.unwrap_or_else(|e| panic!("nothing to click at {css}: {e}"));
-        element
-            .click()
-            .await
-            .unwrap_or_else(|e| panic!("{css} cannot be clicked: {e}"));
+        element.click().await.unwrap_or_else(|e| panic!("{css} cannot be clicked: {e}"));
     }
 
     /// What has the focus, as `tag#id[name=…][value=…] text`; of a field the text is its label's.
@@ -203,17 +171,10 @@ impl Browser {
     /// What the browser itself complained of since the last call: errors and warnings of scripts,
     /// content security policy, loading.
     pub(crate) async fn console_errors(&self) -> Vec<String> {
-        let entries = self
-            .client
-            .issue_cmd(ReadConsole)
-            .await
-            .expect("the console");
+        let entries = self.client.issue_cmd(ReadConsole).await.expect("the console");
         let entries = entries.as_array().cloned().unwrap_or_default();
         let serious = entries.iter().filter(|entry| {
-            matches!(
-                entry.get("level").and_then(Value::as_str),
-                Some("SEVERE" | "WARNING")
-            )
+            matches!(entry.get("level").and_then(Value::as_str), Some("SEVERE" | "WARNING"))
         });
         let message = |entry: &Value| Some(entry.get("message")?.as_str()?.to_owned());
         serious.filter_map(message).collect()
@@ -233,19 +194,12 @@ impl Browser {
 
     /// Runs a script's text as the body of a function, and returns what it returns.
     pub(crate) async fn execute(&self, js: &str) -> Value {
-        self.client
-            .execute(js, Vec::new())
-            .await
-            .unwrap_or_else(|e| panic!("{js}: {e}"))
+        self.client.execute(js, Vec::new()).await.unwrap_or_else(|e| panic!("{js}: {e}"))
     }
 
     /// Closes the window and waits for it. Dropping the browser ends it too.
     pub(crate) async fn close(self) {
-        self.client
-            .clone()
-            .close()
-            .await
-            .expect("the window closes");
+        self.client.clone().close().await.expect("the window closes");
     }
 }
 
@@ -325,10 +279,7 @@ async fn port_of(log: &Path) -> u16 {
         if let Some(port) = said {
             return port;
         }
-        assert!(
-            Instant::now() < give_up_at,
-            "chromedriver does not start\n{printed}"
-        );
+        assert!(Instant::now() < give_up_at, "chromedriver does not start\n{printed}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -344,10 +295,7 @@ struct ReadConsole;
 
 impl WebDriverCompatibleCommand for ReadConsole {
     fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
-        base_url.join(&format!(
-            "session/{}/se/log",
-            session_id.unwrap_or_default()
-        ))
+        base_url.join(&format!("session/{}/se/log", session_id.unwrap_or_default()))
     }
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {

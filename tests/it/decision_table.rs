@@ -53,93 +53,36 @@ fn case(state: State) -> Case {
         due_on: confirmed.then(|| promised_on(confirmed_at, &policy())),
         law_due_on: law_due_on(received_at, &policy()),
         redirect_ends_at: (state == State::Redirecting).then(|| confirmed_at + TimeDelta::days(7)),
-        closed_at: state
-            .resolution()
-            .map(|_| confirmed_at + TimeDelta::hours(1)),
+        closed_at: state.resolution().map(|_| confirmed_at + TimeDelta::hours(1)),
     }
 }
 
 fn events() -> Vec<(&'static str, Event)> {
     let means = Means::Page;
     let received_at = at("2026-06-03T12:00:00Z");
-    let kept = vec![Kept {
-        what: "invoices".into(),
-        why: "tax law".into(),
-    }];
+    let kept = vec![Kept { what: "invoices".into(), why: "tax law".into() }];
     let by = Authority::command_line("Ada");
     vec![
-        (
-            "request-received",
-            Event::RequestReceived {
-                source: Source::Mail,
-                received_at,
-            },
-        ),
+        ("request-received", Event::RequestReceived { source: Source::Mail, received_at }),
         ("verification-released", Event::VerificationReleased),
-        (
-            "confirmed by mail",
-            Event::Confirmed {
-                means: Means::Reply,
-                role: None,
-            },
-        ),
-        (
-            "confirmed as own-account",
-            Event::Confirmed {
-                means,
-                role: Some(Role::OwnAccount),
-            },
-        ),
-        (
-            "confirmed as customer",
-            Event::Confirmed {
-                means,
-                role: Some(Role::Customer),
-            },
-        ),
-        (
-            "role-changed to business",
-            Event::RoleChanged {
-                role: Role::Business,
-            },
-        ),
-        (
-            "role-changed to customer",
-            Event::RoleChanged {
-                role: Role::Customer,
-            },
-        ),
+        ("confirmed by mail", Event::Confirmed { means: Means::Reply, role: None }),
+        ("confirmed as own-account", Event::Confirmed { means, role: Some(Role::OwnAccount) }),
+        ("confirmed as customer", Event::Confirmed { means, role: Some(Role::Customer) }),
+        ("role-changed to business", Event::RoleChanged { role: Role::Business }),
+        ("role-changed to customer", Event::RoleChanged { role: Role::Customer }),
         ("disowned", Event::Disowned { means }),
         ("withdrawn", Event::Withdrawn { means }),
         (
             "letter-failed verification",
-            Event::LetterFailed {
-                letter: LetterKind::VerificationRequest,
-            },
+            Event::LetterFailed { letter: LetterKind::VerificationRequest },
         ),
-        (
-            "letter-failed completion",
-            Event::LetterFailed {
-                letter: LetterKind::Completion,
-            },
-        ),
+        ("letter-failed completion", Event::LetterFailed { letter: LetterKind::Completion }),
         ("time-passed", Event::TimePassed),
         (
             "completed as deleted",
-            Event::Completed {
-                by: by.clone(),
-                outcome: Outcome::Deleted,
-                kept: Vec::new(),
-            },
+            Event::Completed { by: by.clone(), outcome: Outcome::Deleted, kept: Vec::new() },
         ),
-        (
-            "completed as partly",
-            Event::Completed {
-                by,
-                outcome: Outcome::Partly,
-                kept,
-            },
-        ),
+        ("completed as partly", Event::Completed { by, outcome: Outcome::Partly, kept }),
     ]
 }
 
@@ -148,10 +91,7 @@ fn every_state_stands_beside_every_event() {
     let mut table = String::new();
     let states = std::iter::once(None).chain(State::all().into_iter().map(Some));
     // On the third day, and after every date has come.
-    let moments = [
-        ("day 3", at("2026-06-03T12:00:00Z")),
-        ("day 60", at("2026-07-31T12:00:00Z")),
-    ];
+    let moments = [("day 3", at("2026-06-03T12:00:00Z")), ("day 60", at("2026-07-31T12:00:00Z"))];
     for state in states {
         let name = match state {
             None => "no case".to_owned(),
@@ -185,41 +125,19 @@ fn in_words(decision: &Decision) -> String {
         None if decision.change.opened.is_some() => "→ awaiting-verification".to_owned(),
         None => "stays".to_owned(),
     };
-    let letters: Vec<&str> = decision
-        .letters
-        .iter()
-        .map(|(letter, _)| letter.kind.as_str())
-        .collect();
-    let letters = if letters.is_empty() {
-        "no letter".to_owned()
-    } else {
-        letters.join(" + ")
-    };
-    let suppress = if decision.suppress {
-        ", suppresses the address"
-    } else {
-        ""
-    };
-    format!(
-        "{next:<26} {letters:<22} {}{suppress}",
-        decision.reason.as_str()
-    )
+    let letters: Vec<&str> =
+        decision.letters.iter().map(|(letter, _)| letter.kind.as_str()).collect();
+    let letters = if letters.is_empty() { "no letter".to_owned() } else { letters.join(" + ") };
+    let suppress = if decision.suppress { ", suppresses the address" } else { "" };
+    format!("{next:<26} {letters:<22} {}{suppress}", decision.reason.as_str())
 }
 
 #[test]
 fn closed_cases_never_write_letters_or_change() {
-    for state in State::all()
-        .into_iter()
-        .filter(|state| state.resolution().is_some())
-    {
+    for state in State::all().into_iter().filter(|state| state.resolution().is_some()) {
         for (what, event) in events() {
-            let decision = decide(
-                Some(&case(state)),
-                &event,
-                &facts(),
-                &policy(),
-                at("2026-06-03T12:00:00Z"),
-            );
+            let decision =
+                decide(Some(&case(state)), &event, &facts(), &policy(), at("2026-06-03T12:00:00Z"));
             assert!(
                 decision.letters.is_empty() && decision.change == Default::default(),
                 "{state:?} {what}"

@@ -158,16 +158,10 @@ impl Desk {
         let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
         let key = TokenKey::new(vec![7; 32]);
         let database = folder.path().join("bot.db");
-        let bot = Bot::open(
-            settings.clone(),
-            rules,
-            templates.clone(),
-            &database,
-            key,
-            clock.clone(),
-        )
-        .await
-        .unwrap();
+        let bot =
+            Bot::open(settings.clone(), rules, templates.clone(), &database, key, clock.clone())
+                .await
+                .unwrap();
         let store = bot.store().clone();
         let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
         let pages = router(Web {
@@ -179,19 +173,7 @@ impl Desk {
             started_at: clock.now(),
         });
         let bot = tokio::spawn(bot.run(woken));
-        Desk {
-            inbox,
-            out,
-            clock,
-            store,
-            settings,
-            pages,
-            wakes,
-            bot,
-            folder,
-            config,
-            received: 0,
-        }
+        Desk { inbox, out, clock, store, settings, pages, wakes, bot, folder, config, received: 0 }
     }
 
     /// Stops and starts again over the same database, inbox and clock.
@@ -226,13 +208,9 @@ impl Desk {
     pub(crate) fn mail_arrives(&mut self, raw: &str) {
         self.received += 1;
         // As on the way of every real mail: no two have the same bytes.
-        let raw = format!(
-            "Received: from mx by mail with ESMTP id {}\n{raw}",
-            self.received
-        );
+        let raw = format!("Received: from mx by mail with ESMTP id {}\n{raw}", self.received);
         let key = format!("1:{}", self.received);
-        self.inbox
-            .put(&key, self.clock.now(), crlf(&raw).as_bytes());
+        self.inbox.put(&key, self.clock.now(), crlf(&raw).as_bytes());
     }
 
     /// Polls, ticks and submits until nothing is left to do.
@@ -244,13 +222,16 @@ impl Desk {
     }
 
     pub(crate) async fn polls(&self) {
-        let poll = Poll {
-            every: Duration::from_secs(60),
-            message_bytes_max: 1 << 20,
-        };
+        let poll = Poll { every: Duration::from_secs(60), message_bytes_max: 1 << 20 };
         let mut mailbox = Mailbox::Memory(self.inbox.clone());
         poll_once(&mut mailbox, poll, &self.wakes).await.unwrap();
         self.wakes.send(Wake::Polled).await.unwrap();
+        self.barrier().await;
+    }
+
+    /// The clock strikes, and nobody polls.
+    pub(crate) async fn ticks(&self) {
+        self.wakes.send(Wake::Second).await.unwrap();
         self.barrier().await;
     }
 
@@ -278,10 +259,7 @@ impl Desk {
     /// Returns when the bot has looked at everything so far.
     async fn barrier(&self) {
         let (answer, answered) = oneshot::channel();
-        self.wakes
-            .send(Wake::Listed(Vec::new(), answer))
-            .await
-            .unwrap();
+        self.wakes.send(Wake::Listed(Vec::new(), answer)).await.unwrap();
         answered.await.unwrap();
     }
 
@@ -306,36 +284,23 @@ impl Desk {
     /// What arrived at an address, oldest first.
     pub(crate) fn letters_to(&self, address: &str) -> Vec<Letter> {
         let taken = self.out.taken();
-        taken
-            .iter()
-            .filter(|parcel| parcel.to.as_str() == address)
-            .map(Letter::read)
-            .collect()
+        taken.iter().filter(|parcel| parcel.to.as_str() == address).map(Letter::read).collect()
     }
 
     /// The newest one.
     #[track_caller]
     pub(crate) fn last_letter_to(&self, address: &str) -> Letter {
-        self.letters_to(address)
-            .pop()
-            .unwrap_or_else(|| panic!("no letter to {address}"))
+        self.letters_to(address).pop().unwrap_or_else(|| panic!("no letter to {address}"))
     }
 
     /// Subjects of what arrived at an address.
     pub(crate) fn subjects_to(&self, address: &str) -> Vec<String> {
-        self.letters_to(address)
-            .into_iter()
-            .map(|letter| letter.subject)
-            .collect()
+        self.letters_to(address).into_iter().map(|letter| letter.subject).collect()
     }
 
     /// Letters to anybody but staff.
     pub(crate) fn letters_out(&self) -> usize {
-        self.out
-            .taken()
-            .iter()
-            .filter(|parcel| parcel.to.as_str() != OFFICER)
-            .count()
+        self.out.taken().iter().filter(|parcel| parcel.to.as_str() != OFFICER).count()
     }
 
     pub(crate) async fn cases(&self) -> Vec<StoredCase> {
@@ -365,33 +330,23 @@ impl Desk {
     /// `outcome: reason` of every message, oldest first.
     pub(crate) async fn outcomes(&self) -> Vec<String> {
         let describe = |line: &MessageLine| {
-            format!(
-                "{}: {}",
-                line.outcome.map_or("none", |outcome| outcome.as_str()),
-                line.reason
-            )
+            format!("{}: {}", line.outcome.map_or("none", |outcome| outcome.as_str()), line.reason)
         };
-        let mut lines = self
-            .store
-            .messages_handled_since(DateTime::UNIX_EPOCH)
-            .await
-            .unwrap();
+        let mut lines = self.store.messages_handled_since(DateTime::UNIX_EPOCH).await.unwrap();
         lines.sort_by_key(|line| line.id);
         lines.iter().map(describe).collect()
     }
 
     /// Opens a page.
     pub(crate) async fn opens(&self, url: &str) -> Page {
-        self.asks_page(Request::get(path_of(url)).body(Body::empty()).unwrap())
-            .await
+        self.asks_page(Request::get(path_of(url)).body(Body::empty()).unwrap()).await
     }
 
     /// Sends a form.
     pub(crate) async fn presses(&self, url: &str, form: &str) -> Page {
         let request =
             Request::post(path_of(url)).header("content-type", "application/x-www-form-urlencoded");
-        self.asks_page(request.body(Body::from(form.to_owned())).unwrap())
-            .await
+        self.asks_page(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
     pub(crate) async fn asks_page(&self, request: Request<Body>) -> Page {
@@ -407,9 +362,7 @@ impl Desk {
 
     /// Confirms on the page, as a role, and lets what follows happen.
     pub(crate) async fn confirms(&mut self, link: &str, role: &str) {
-        let page = self
-            .presses(link, &format!("act=confirm&asked=yes&role={role}"))
-            .await;
+        let page = self.presses(link, &format!("act=confirm&asked=yes&role={role}")).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
         self.settles().await;
     }
@@ -450,11 +403,7 @@ impl Letter {
             .text
             .find("https://privacy.flexus.example/c/")
             .unwrap_or_else(|| panic!("no link in {}", self.text));
-        self.text[at..]
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_owned()
+        self.text[at..].split_whitespace().next().unwrap().to_owned()
     }
 
     /// The plus-address that an answer goes back to.
@@ -464,8 +413,7 @@ impl Letter {
 }
 
 fn path_of(url: &str) -> &str {
-    url.strip_prefix("https://privacy.flexus.example")
-        .unwrap_or(url)
+    url.strip_prefix("https://privacy.flexus.example").unwrap_or(url)
 }
 
 fn crlf(text: &str) -> String {
@@ -482,11 +430,7 @@ pub(crate) fn mail(from: &str, subject: &str, text: &str) -> String {
 
 /// An answer to a letter, as a mail program writes it.
 pub(crate) fn answer(from: &str, letter: &Letter, text: &str) -> String {
-    let quoted: String = letter
-        .text
-        .lines()
-        .map(|line| format!("> {line}\n"))
-        .collect();
+    let quoted: String = letter.text.lines().map(|line| format!("> {line}\n")).collect();
     format!(
         "From: {from}\nTo: {}\nSubject: Re: {}\nIn-Reply-To: {}\nMessage-ID: <answer@mail.example>\n\n\
          {text}\n\nOn Mon, 1 Jun 2026, Flexus Privacy wrote:\n{quoted}",

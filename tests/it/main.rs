@@ -3,13 +3,22 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
-    clippy::disallowed_methods,
     reason = "tests"
 )]
 mod answers;
 mod bounces;
+mod browser;
+mod browser_story;
+mod cli;
 mod decision_table;
+mod digest;
 mod harness;
+mod journal;
+mod letters;
 mod outbox;
 mod page;
 mod requests;
+mod restart;
+mod servers;
+mod tidy;
+mod wire;

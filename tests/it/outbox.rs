@@ -1,7 +1,7 @@
 //! Letters on their way: at least once, recognisably.
 
 use chrono::TimeDelta;
-use deletion_desk::store::outbox::End;
+use deletion_desk::store::attempts::End;
 
 use crate::harness::{Desk, JANE, OFFICER, mail};
 
@@ -16,11 +16,7 @@ async fn a_retry_sends_the_same_bytes() {
     assert_eq!(desk.letters_to(JANE).len(), 1);
     desk.sleeps_for(TimeDelta::minutes(10));
     desk.settles().await;
-    assert_eq!(
-        desk.letters_to(JANE).len(),
-        1,
-        "the server may still be at it"
-    );
+    assert_eq!(desk.letters_to(JANE).len(), 1, "the server may still be at it");
     desk.sleeps_for(TimeDelta::minutes(6));
     desk.settles().await;
     let letters = desk.letters_to(JANE);
@@ -37,11 +33,7 @@ async fn after_a_second_uncertain_end_a_person_looks() {
     desk.receives(&mail(JANE, REQUEST, "please")).await;
     desk.days_pass(3).await;
     assert_eq!(desk.letters_to(JANE).len(), 2);
-    assert!(
-        desk.last_letter_to(OFFICER)
-            .words()
-            .contains("may or may not have arrived, twice")
-    );
+    assert!(desk.last_letter_to(OFFICER).words().contains("may or may not have arrived, twice"));
 }
 
 #[tokio::test]
@@ -111,11 +103,7 @@ async fn a_letter_in_hand_when_the_process_dies_is_sent_once_more_with_the_same_
     desk.sleeps_for(TimeDelta::days(1));
     desk.settles().await;
     let letter = desk.last_letter_to(JANE);
-    assert_eq!(
-        letter.raw.as_bytes(),
-        in_hand[0].bytes,
-        "though a day has passed"
-    );
+    assert_eq!(letter.raw.as_bytes(), in_hand[0].bytes, "though a day has passed");
     let in_hand_again = desk.takes_letters().await;
     assert!(in_hand_again.is_none());
 }
@@ -147,18 +135,11 @@ async fn the_database_holds_no_token_and_forgets_letters_that_left() {
     let link = letter.link();
     let reply = letter.answer_address();
     desk.confirms(&link, "own-account").await;
-    let tokens = [
-        link.rsplit('/').next().unwrap(),
-        reply.split(['+', '@']).nth(1).unwrap(),
-    ];
+    let tokens = [link.rsplit('/').next().unwrap(), reply.split(['+', '@']).nth(1).unwrap()];
     for token in tokens {
         let secret = &token[8..];
         for bytes in [&waiting, &files(&desk)] {
-            assert!(
-                !bytes
-                    .windows(secret.len())
-                    .any(|window| window == secret.as_bytes())
-            );
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()));
         }
     }
 }

@@ -7,8 +7,7 @@ use crate::harness::{Desk, JANE, form, mail};
 
 async fn asked() -> (Desk, String) {
     let mut desk = Desk::live().await;
-    desk.receives(&mail(JANE, "Data Deletion Request", "please"))
-        .await;
+    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
     let link = desk.last_letter_to(JANE).link();
     (desk, link)
 }
@@ -18,10 +17,7 @@ async fn dump(desk: &Desk) -> String {
     let cases = desk.cases().await;
     let outcomes = desk.outcomes().await;
     let head = desk.store.journal_head().await.unwrap();
-    format!(
-        "{cases:?} {outcomes:?} {head} {}",
-        desk.store.letters_not_done().await.unwrap().len()
-    )
+    format!("{cases:?} {outcomes:?} {head} {}", desk.store.letters_not_done().await.unwrap().len())
 }
 
 /// Invariant 6: scanners follow links, and some press buttons.
@@ -31,11 +27,7 @@ async fn looking_changes_nothing_however_often() {
     let before = dump(&desk).await;
     let path = link.strip_prefix("https://privacy.flexus.example").unwrap();
     for method in ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"] {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         desk.asks_page(request).await;
     }
     for form in [
@@ -65,10 +57,7 @@ async fn confirming_takes_a_choice_and_a_tick() {
     let (mut desk, link) = asked().await;
     let page = desk.opens(&link).await;
     assert!(page.body.contains("Not confirmed yet"));
-    assert!(
-        !page.body.contains("checked"),
-        "nothing is chosen beforehand"
-    );
+    assert!(!page.body.contains("checked"), "nothing is chosen beforehand");
     assert!(!page.body.contains("<script"));
     assert!(page.body.contains("j…e@example.org") && !page.body.contains(JANE));
     desk.confirms(&link, "workspace").await;
@@ -77,9 +66,7 @@ async fn confirming_takes_a_choice_and_a_tick() {
     assert_eq!(case.confirmed_by.unwrap().as_str(), "page");
     let page = desk.opens(&link).await;
     assert!(page.body.contains("You already did this"), "{}", page.body);
-    let again = desk
-        .presses(&link, "act=confirm&asked=yes&role=own-account")
-        .await;
+    let again = desk.presses(&link, "act=confirm&asked=yes&role=own-account").await;
     assert_eq!(again.status, StatusCode::SEE_OTHER);
     assert_eq!(
         desk.the_case().await.case.role.unwrap().as_str(),
@@ -95,32 +82,19 @@ async fn a_customer_of_a_business_is_sent_there_and_may_correct_it() {
     let (mut desk, link) = asked().await;
     desk.confirms(&link, "customer").await;
     assert_eq!(desk.state().await, "redirecting");
-    assert!(
-        desk.last_letter_to(JANE)
-            .subject
-            .ends_with("please ask the business you dealt with")
-    );
+    assert!(desk.last_letter_to(JANE).subject.ends_with("please ask the business you dealt with"));
     let page = desk.opens(&link).await;
     assert!(page.body.contains("Please ask the business directly"));
-    desk.presses(&link, "act=correct-role&role=own-account")
-        .await;
+    desk.presses(&link, "act=correct-role&role=own-account").await;
     desk.settles().await;
     assert_eq!(desk.state().await, "in-progress");
-    assert_eq!(
-        desk.last_letter_to(JANE).subject,
-        "Your data deletion request is confirmed"
-    );
+    assert_eq!(desk.last_letter_to(JANE).subject, "Your data deletion request is confirmed");
     let letters = desk.letters_out();
     for role in ["customer", "own-account", "customer", "own-account"] {
-        desk.presses(&link, &format!("act=correct-role&role={role}"))
-            .await;
+        desk.presses(&link, &format!("act=correct-role&role={role}")).await;
     }
     desk.settles().await;
-    assert_eq!(
-        desk.letters_out(),
-        letters,
-        "a button pressed back and forth fills no mailbox"
-    );
+    assert_eq!(desk.letters_out(), letters, "a button pressed back and forth fills no mailbox");
 }
 
 #[tokio::test]
@@ -139,12 +113,7 @@ async fn i_did_not_ask_for_this_closes_and_holds() {
     let page = desk.presses(&link, "act=disown&asked=no").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert_eq!(desk.state().await, "closed (withdrawn)");
-    assert!(
-        desk.opens(&link)
-            .await
-            .body
-            .contains("This request is withdrawn")
-    );
+    assert!(desk.opens(&link).await.body.contains("This request is withdrawn"));
     desk.receives(&form(JANE)).await;
     assert_eq!(desk.letters_out(), 1);
 }
@@ -160,10 +129,7 @@ async fn withdrawing_on_the_page_takes_a_tick() {
     desk.presses(&receipt, "act=withdraw&asked=yes").await;
     desk.settles().await;
     assert_eq!(desk.state().await, "closed (withdrawn)");
-    assert_eq!(
-        desk.last_letter_to(JANE).subject,
-        "Your data deletion request is withdrawn"
-    );
+    assert_eq!(desk.last_letter_to(JANE).subject, "Your data deletion request is withdrawn");
 }
 
 /// Promise 17: to the second.
@@ -172,8 +138,7 @@ async fn a_link_confirms_for_seven_days() {
     for (seconds, confirms) in [(-1, true), (0, false), (1, false)] {
         let (desk, link) = asked().await;
         desk.sleeps_for(chrono::TimeDelta::days(7) + chrono::TimeDelta::seconds(seconds));
-        desk.presses(&link, "act=confirm&asked=yes&role=own-account")
-            .await;
+        desk.presses(&link, "act=confirm&asked=yes&role=own-account").await;
         let confirmed = desk.the_case().await.case.confirmed_at.is_some();
         assert_eq!(confirmed, confirms, "7 days {seconds:+} s");
         let page = desk.opens(&link).await;
@@ -186,12 +151,9 @@ async fn a_link_confirms_for_seven_days() {
 async fn a_link_that_is_none_says_so() {
     let (desk, link) = asked().await;
     let token = link.rsplit('/').next().unwrap();
-    for wrong in [
-        "x",
-        &token[..33],
-        &token.to_uppercase(),
-        &format!("{}a", &token[..33].replace('a', "b")),
-    ] {
+    for wrong in
+        ["x", &token[..33], &token.to_uppercase(), &format!("{}a", &token[..33].replace('a', "b"))]
+    {
         let page = desk.opens(&format!("/c/{wrong}")).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND);
         assert!(page.body.contains("This link does not work"));
@@ -203,16 +165,8 @@ async fn a_link_that_is_none_says_so() {
 async fn a_token_is_good_for_one_purpose() {
     let (mut desk, link) = asked().await;
     let letter = desk.last_letter_to(JANE);
-    let reply_token = letter
-        .answer_address()
-        .split(['+', '@'])
-        .nth(1)
-        .unwrap()
-        .to_owned();
-    assert_eq!(
-        desk.opens(&format!("/c/{reply_token}")).await.status,
-        StatusCode::NOT_FOUND
-    );
+    let reply_token = letter.answer_address().split(['+', '@']).nth(1).unwrap().to_owned();
+    assert_eq!(desk.opens(&format!("/c/{reply_token}")).await.status, StatusCode::NOT_FOUND);
     let link_token = link.rsplit('/').next().unwrap();
     let forged = crate::harness::answer(JANE, &letter, "Yes").replace(&reply_token, link_token);
     desk.receives(&forged).await;
@@ -225,22 +179,10 @@ async fn the_form_answers_the_same_whatever_the_address() {
     let (mut desk, link) = asked().await;
     desk.confirms(&link, "own-account").await;
     let mut answers = Vec::new();
-    for address in [
-        JANE,
-        "unknown@example.net",
-        "hello@flexus.example",
-        "officer@flexus.example",
-    ] {
-        let page = desk
-            .presses("/", &format!("email={}", address.replace('@', "%40")))
-            .await;
+    for address in [JANE, "unknown@example.net", "hello@flexus.example", "officer@flexus.example"] {
+        let page = desk.presses("/", &format!("email={}", address.replace('@', "%40"))).await;
         let location = page.headers["location"].to_str().unwrap().to_owned();
-        answers.push((
-            page.status,
-            location.clone(),
-            page.body,
-            desk.opens(&location).await.body,
-        ));
+        answers.push((page.status, location.clone(), page.body, desk.opens(&location).await.body));
     }
     answers.dedup();
     assert_eq!(answers.len(), 1);
@@ -267,21 +209,10 @@ async fn a_form_of_another_site_is_refused() {
 #[tokio::test]
 async fn every_answer_is_protected() {
     let (desk, link) = asked().await;
-    for url in [
-        "/",
-        "/sent",
-        &link,
-        "/c/x",
-        "/nowhere",
-        "/style.css",
-        "/healthz",
-    ] {
+    for url in ["/", "/sent", &link, "/c/x", "/nowhere", "/style.css", "/healthz"] {
         let headers = desk.opens(url).await.headers;
         assert!(
-            headers["content-security-policy"]
-                .to_str()
-                .unwrap()
-                .contains("default-src 'none'"),
+            headers["content-security-policy"].to_str().unwrap().contains("default-src 'none'"),
             "{url}"
         );
         assert_eq!(headers["referrer-policy"], "no-referrer", "{url}");
@@ -346,11 +277,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
             }
             std::task::Poll::Pending => true,
         });
-        if pending.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if pending.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
     done

@@ -13,29 +13,19 @@ async fn desk_with(raw: &str) -> Desk {
 
 #[tokio::test]
 async fn a_request_by_subject_is_asked_to_confirm() {
-    for subject in [
-        REQUEST,
-        "re: [EXT] data deletion request",
-        "Fwd: DATA DELETION REQUEST",
-    ] {
+    for subject in [REQUEST, "re: [EXT] data deletion request", "Fwd: DATA DELETION REQUEST"] {
         let desk = desk_with(&mail(JANE, subject, "see subject")).await;
         assert_eq!(desk.state().await, "awaiting-verification", "{subject}");
-        assert_eq!(
-            desk.subjects_to(JANE),
-            ["Please confirm your data deletion request"]
-        );
+        assert_eq!(desk.subjects_to(JANE), ["Please confirm your data deletion request"]);
         assert_eq!(desk.outcomes().await, ["opened: verification-requested"]);
     }
 }
 
 #[tokio::test]
 async fn a_request_in_plain_english_is_understood() {
-    let desk = desk_with(&mail(
-        JANE,
-        "hello",
-        "Hi, please delete my account and all my data.\nJane",
-    ))
-    .await;
+    let desk =
+        desk_with(&mail(JANE, "hello", "Hi, please delete my account and all my data.\nJane"))
+            .await;
     assert_eq!(desk.state().await, "awaiting-verification");
 }
 
@@ -45,10 +35,7 @@ async fn the_entry_of_our_form_asks_the_address_that_was_entered() {
     assert_eq!(desk.subjects_to(JANE).len(), 1);
     assert_eq!(desk.letters_out(), 1);
     let letter = desk.last_letter_to(JANE);
-    assert!(
-        !letter.raw.contains("In-Reply-To"),
-        "the form service is not answered"
-    );
+    assert!(!letter.raw.contains("In-Reply-To"), "the form service is not answered");
 }
 
 #[tokio::test]
@@ -58,11 +45,7 @@ async fn a_form_that_is_not_authenticated_goes_to_staff_and_nobody_gets_mail() {
     let foreign = form(JANE).replace("mx.flexus.example;", "mx.evil.example;");
     for raw in [forged, unsigned, foreign] {
         let desk = desk_with(&raw).await;
-        assert_eq!(
-            desk.outcomes().await,
-            ["for-staff: form-not-authenticated"],
-            "{raw}"
-        );
+        assert_eq!(desk.outcomes().await, ["for-staff: form-not-authenticated"], "{raw}");
         assert_eq!(desk.letters_out(), 0);
     }
 }
@@ -110,31 +93,14 @@ async fn a_mail_that_staff_pass_on_asks_nobody() {
     assert_eq!(desk.letters_out(), 0);
     desk.days_pass(1).await;
     let digest = desk.last_letter_to(OFFICER);
-    assert!(
-        digest.words().contains("passed on by a colleague"),
-        "{}",
-        digest.text
-    );
-    assert!(
-        digest.words().contains("cases open --from-message"),
-        "{}",
-        digest.text
-    );
-    assert!(
-        !digest.words().contains(JANE),
-        "addresses are masked in mail: {}",
-        digest.text
-    );
+    assert!(digest.words().contains("passed on by a colleague"), "{}", digest.text);
+    assert!(digest.words().contains("cases open --from-message"), "{}", digest.text);
+    assert!(!digest.words().contains(JANE), "addresses are masked in mail: {}", digest.text);
 }
 
 #[tokio::test]
 async fn a_request_that_names_another_address_is_verified_with_nobody() {
-    let desk = desk_with(&mail(
-        JANE,
-        REQUEST,
-        "Please delete the data of bob@example.net",
-    ))
-    .await;
+    let desk = desk_with(&mail(JANE, REQUEST, "Please delete the data of bob@example.net")).await;
     assert_eq!(desk.outcomes().await, ["for-staff: names-another-address"]);
     assert_eq!(desk.letters_out(), 0);
     let own = desk_with(&mail(
@@ -158,26 +124,17 @@ async fn in_somebody_elses_thread_a_subject_alone_is_a_suggestion() {
 async fn two_requests_before_confirmation_share_one_verification() {
     let mut desk = Desk::live().await;
     desk.receives(&mail(JANE, REQUEST, "first")).await;
-    desk.receives(&mail("Jane+again@example.org", REQUEST, "second one"))
-        .await;
+    desk.receives(&mail("Jane+again@example.org", REQUEST, "second one")).await;
     desk.receives(&form(JANE)).await;
     assert_eq!(desk.cases().await.len(), 1);
     assert_eq!(desk.letters_out(), 1);
     assert_eq!(
         desk.outcomes().await,
-        [
-            "opened: verification-requested",
-            "joined: already-asked",
-            "joined: already-asked"
-        ]
+        ["opened: verification-requested", "joined: already-asked", "joined: already-asked"]
     );
     desk.hours_pass(25).await;
     desk.receives(&mail(JANE, REQUEST, "and a third one")).await;
-    assert_eq!(
-        desk.letters_to(JANE).len(),
-        2,
-        "once a day it may ask again"
-    );
+    assert_eq!(desk.letters_to(JANE).len(), 2, "once a day it may ask again");
 }
 
 #[tokio::test]
@@ -211,11 +168,7 @@ async fn a_form_that_is_abused_makes_three_mails_a_week_and_address_at_most() {
     }
     assert_eq!(desk.letters_out(), 27);
     assert_eq!(desk.cases().await.len(), 9);
-    assert_eq!(
-        desk.outcomes().await.len(),
-        360,
-        "every message has its outcome"
-    );
+    assert_eq!(desk.outcomes().await.len(), 360, "every message has its outcome");
 }
 
 #[tokio::test]
@@ -227,11 +180,7 @@ async fn over_a_budget_requests_wait_visibly_and_other_classes_do_not() {
     desk.mail_arrives(&mail(JANE, REQUEST, "a genuine one"));
     desk.settles().await;
     assert_eq!(desk.cases().await.len(), 26, "none is lost");
-    assert_eq!(
-        desk.letters_to(JANE).len(),
-        1,
-        "a flood of forms delays no mail"
-    );
+    assert_eq!(desk.letters_to(JANE).len(), 1, "a flood of forms delays no mail");
     assert_eq!(desk.letters_out(), 11);
     let alarms = desk.subjects_to(OFFICER);
     assert_eq!(
@@ -257,12 +206,7 @@ async fn a_deferred_verification_is_sent_when_its_caps_allow() {
     for _ in 0..3 {
         desk.receives(&mail(JANE, REQUEST, "please")).await;
         let letter = desk.last_letter_to(JANE);
-        desk.receives(&answer(
-            JANE,
-            &letter,
-            "I changed my mind, withdraw my request",
-        ))
-        .await;
+        desk.receives(&answer(JANE, &letter, "I changed my mind, withdraw my request")).await;
         desk.hours_pass(25).await;
     }
     assert_eq!(
@@ -272,21 +216,13 @@ async fn a_deferred_verification_is_sent_when_its_caps_allow() {
             .count(),
         3
     );
-    desk.receives(&mail(JANE, REQUEST, "a fourth time in a week"))
-        .await;
-    assert_eq!(
-        desk.outcomes().await.last().unwrap(),
-        "opened: verification-deferred"
-    );
+    desk.receives(&mail(JANE, REQUEST, "a fourth time in a week")).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "opened: verification-deferred");
     let before = desk.letters_to(JANE).len();
     desk.days_pass(3).await;
     assert_eq!(desk.letters_to(JANE).len(), before, "not yet");
     desk.days_pass(2).await;
-    assert_eq!(
-        desk.letters_to(JANE).len(),
-        before + 1,
-        "seven days after the first"
-    );
+    assert_eq!(desk.letters_to(JANE).len(), before + 1, "seven days after the first");
     let link = desk.last_letter_to(JANE).link();
     desk.days_pass(6).await;
     desk.confirms(&link, "own-account").await;
@@ -297,16 +233,12 @@ async fn who_said_it_was_not_them_is_not_asked_again() {
     let mut desk = Desk::live().await;
     desk.receives(&form(JANE)).await;
     let letter = desk.last_letter_to(JANE);
-    desk.receives(&answer(JANE, &letter, "No, that was not me."))
-        .await;
+    desk.receives(&answer(JANE, &letter, "No, that was not me.")).await;
     assert_eq!(desk.state().await, "closed (withdrawn)");
     desk.days_pass(30).await;
     desk.receives(&(form(JANE) + "again\n")).await;
     assert_eq!(desk.letters_out(), 1);
-    assert_eq!(
-        desk.outcomes().await.last().unwrap(),
-        "for-staff: address-suppressed"
-    );
+    assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: address-suppressed");
 }
 
 /// Invariant 4, and promise 3: the clocks of old requests run, but nobody is answered.
@@ -315,19 +247,13 @@ async fn old_mail_is_suggested_to_staff_and_never_answered() {
     let request = mail(JANE, REQUEST, "please");
     let other = mail("bob@example.net", "hello", "how are you?");
     let ancient = mail("ancient@example.net", REQUEST, "please");
-    let mut desk = Desk::beside(&[(10, &request), (5, &other), (90, &ancient)], |config| {
-        config
-    })
-    .await;
+    let mut desk =
+        Desk::beside(&[(10, &request), (5, &other), (90, &ancient)], |config| config).await;
     let mut outcomes = desk.outcomes().await;
     outcomes.sort();
     assert_eq!(
         outcomes,
-        [
-            "for-staff: before-first-start",
-            "old: before-first-start",
-            "old: before-first-start"
-        ]
+        ["for-staff: before-first-start", "old: before-first-start", "old: before-first-start"]
     );
     desk.days_pass(1).await;
     assert_eq!(desk.letters_out(), 0);
@@ -340,19 +266,13 @@ async fn old_mail_is_suggested_to_staff_and_never_answered() {
 
 #[tokio::test]
 async fn backfill_says_how_far_back_mail_is_answered() {
-    let (young, old) = (
-        mail(JANE, REQUEST, "please"),
-        mail("bob@example.net", REQUEST, "please"),
-    );
+    let (young, old) = (mail(JANE, REQUEST, "please"), mail("bob@example.net", REQUEST, "please"));
     let backfill =
         |config: String| config.replace("path = \"in\"", "path = \"in\"\nbackfill = \"14d\"");
     let desk = Desk::beside(&[(10, &young), (20, &old)], backfill).await;
     assert_eq!(desk.letters_to(JANE).len(), 1);
     assert_eq!(desk.letters_out(), 1);
-    assert_eq!(
-        desk.the_case().await.case.received_at,
-        desk.clock.now() - TimeDelta::days(10)
-    );
+    assert_eq!(desk.the_case().await.case.received_at, desk.clock.now() - TimeDelta::days(10));
 }
 
 #[tokio::test]
@@ -368,9 +288,7 @@ async fn observe_mode_opens_nothing_and_writes_to_staff_only() {
     let digest = desk.last_letter_to(OFFICER);
     assert!(digest.words().contains("only observes"), "{}", digest.text);
     assert!(
-        digest
-            .words()
-            .contains("live mode its sender would have been asked"),
+        digest.words().contains("live mode its sender would have been asked"),
         "{}",
         digest.text
     );
@@ -382,11 +300,7 @@ async fn in_approve_mode_each_letter_waits_for_a_person() {
     desk.receives(&mail(JANE, REQUEST, "please")).await;
     desk.days_pass(10).await;
     assert_eq!(desk.letters_out(), 0);
-    assert_eq!(
-        desk.state().await,
-        "awaiting-verification",
-        "its days run only from the release"
-    );
+    assert_eq!(desk.state().await, "awaiting-verification", "its days run only from the release");
     let mut tx = desk.store.begin().await.unwrap();
     assert_eq!(tx.approve_letters(None).await.unwrap(), 1);
     tx.commit().await.unwrap();
@@ -401,15 +315,9 @@ async fn in_approve_mode_each_letter_waits_for_a_person() {
 #[tokio::test]
 async fn a_copied_message_id_suppresses_no_mail() {
     let mut desk = Desk::live().await;
-    desk.receives(&mail("mallory@example.net", "hello there", "x"))
-        .await;
+    desk.receives(&mail("mallory@example.net", "hello there", "x")).await;
     let copied = mail(JANE, REQUEST, "please").replace("Message-ID: <", "Message-ID: <same.");
-    desk.receives(
-        &copied
-            .replace(JANE, "mallory@example.net")
-            .replace(REQUEST, "other"),
-    )
-    .await;
+    desk.receives(&copied.replace(JANE, "mallory@example.net").replace(REQUEST, "other")).await;
     desk.receives(&copied).await;
     assert_eq!(desk.letters_to(JANE).len(), 1);
 }

@@ -77,10 +77,7 @@ impl MailServers {
             "the mail servers of the tests need root (Postfix changes users); see tests/run"
         );
         // A unix socket's path has at most 107 octets, so not in a long $TMPDIR.
-        let folder = tempfile::Builder::new()
-            .prefix("mail-")
-            .tempdir_in("/tmp")
-            .expect("folder");
+        let folder = tempfile::Builder::new().prefix("mail-").tempdir_in("/tmp").expect("folder");
         let root = folder.path();
         let [imaps, submissions, starttls, mx] = std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
@@ -94,10 +91,7 @@ impl MailServers {
                 .replace("@STARTTLS@", &starttls.number.to_string())
                 .replace("@MX@", &mx.number.to_string())
         };
-        write(
-            &root.join("sasl.conf"),
-            config(DOVECOT_CONF).replace("@NAME@", "sasl") + SASL_ONLY,
-        );
+        write(&root.join("sasl.conf"), config(DOVECOT_CONF).replace("@NAME@", "sasl") + SASL_ONLY);
         write(
             &root.join("imap.conf"),
             config(DOVECOT_CONF).replace("@NAME@", "imap") + &config(IMAP_ONLY),
@@ -106,9 +100,7 @@ impl MailServers {
 
         let sasl = start_dovecot(root, "sasl");
         let socket = root.join("sasl/base/auth-for-postfix");
-        wait_until("Dovecot's socket opens", root, || {
-            UnixStream::connect(&socket).is_ok()
-        });
+        wait_until("Dovecot's socket opens", root, || UnixStream::connect(&socket).is_ok());
         let servers = MailServers {
             smtp: Mutex::new(None),
             imap: Mutex::new(None),
@@ -158,10 +150,7 @@ impl MailServers {
     /// When the servers were started without that address.
     pub(crate) fn maildir(&self, address: &str) -> PathBuf {
         let maildir = self.folder.path().join("mail").join(address);
-        assert!(
-            maildir.is_dir(),
-            "the servers were started without the mailbox {address}"
-        );
+        assert!(maildir.is_dir(), "the servers were started without the mailbox {address}");
         maildir
     }
 
@@ -187,14 +176,8 @@ impl MailServers {
     pub(crate) fn start_smtp(&self) {
         let root = self.folder.path();
         locked(&self.smtp).get_or_insert_with(|| start_postfix(root));
-        let ports = [
-            self.submissions.number,
-            self.starttls.number,
-            self.mx.number,
-        ];
-        wait_until("the SMTP ports open", root, || {
-            ports.iter().all(|port| accepts(*port))
-        });
+        let ports = [self.submissions.number, self.starttls.number, self.mx.number];
+        wait_until("the SMTP ports open", root, || ports.iter().all(|port| accepts(*port)));
     }
 
     /// Delivers a message from the internet. Line ends may be LF or CRLF; an empty `from` is the
@@ -212,21 +195,13 @@ impl MailServers {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
         let maildir = self.maildir(address);
-        let written = maildir
-            .join("tmp")
-            .join(format!("{}.{next}", std::process::id()));
+        let written = maildir.join("tmp").join(format!("{}.{next}", std::process::id()));
         write(&written, raw);
         chown(&written, Some(MAIL_OWNER), Some(MAIL_OWNER)).expect("give the mail away");
         // Dovecot numbers new messages in the order of their names, which begin with the time.
-        let time = fs::metadata(&written)
-            .and_then(|m| m.modified())
-            .expect("time of a file");
+        let time = fs::metadata(&written).and_then(|m| m.modified()).expect("time of a file");
         let time = time.duration_since(UNIX_EPOCH).expect("a time after 1970");
-        let name = format!(
-            "{}.M{:06}Q{next:06}.test",
-            time.as_secs(),
-            time.subsec_micros()
-        );
+        let name = format!("{}.M{:06}Q{next:06}.test", time.as_secs(), time.subsec_micros());
         fs::rename(&written, maildir.join("new").join(name)).expect("mail into new/");
     }
 
@@ -296,31 +271,23 @@ impl MailServers {
     async fn fetch(&self, address: &str) -> Result<Vec<String>, Failure> {
         let mut session = self.examine(address).await?;
         let mut mails = BTreeMap::new();
-        imap_command(
-            &mut session,
-            "UID FETCH 1:* (UID BODY.PEEK[])",
-            |response| {
-                let Response::Fetch(_, attributes) = response else {
-                    return;
-                };
-                let uid = attributes.iter().find_map(|attribute| match attribute {
-                    AttributeValue::Uid(uid) => Some(*uid),
-                    _ => None,
-                });
-                let raw = attributes.iter().find_map(|attribute| match attribute {
-                    AttributeValue::BodySection {
-                        section: None,
-                        data: Some(data),
-                        ..
-                    } => Some(data),
-                    _ => None,
-                });
-                // An unsolicited FETCH (someone else set a flag) has no body.
-                if let (Some(uid), Some(raw)) = (uid, raw) {
-                    mails.insert(uid, String::from_utf8_lossy(raw).into_owned());
-                }
-            },
-        )
+        imap_command(&mut session, "UID FETCH 1:* (UID BODY.PEEK[])", |response| {
+            let Response::Fetch(_, attributes) = response else {
+                return;
+            };
+            let uid = attributes.iter().find_map(|attribute| match attribute {
+                AttributeValue::Uid(uid) => Some(*uid),
+                _ => None,
+            });
+            let raw = attributes.iter().find_map(|attribute| match attribute {
+                AttributeValue::BodySection { section: None, data: Some(data), .. } => Some(data),
+                _ => None,
+            });
+            // An unsolicited FETCH (someone else set a flag) has no body.
+            if let (Some(uid), Some(raw)) = (uid, raw) {
+                mails.insert(uid, String::from_utf8_lossy(raw).into_owned());
+            }
+        })
         .await?;
         session.logout().await?;
         Ok(mails.into_values().collect())
@@ -330,10 +297,7 @@ impl MailServers {
     async fn examine(&self, address: &str) -> Result<ImapSession, Failure> {
         self.maildir(address);
         let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, self.imaps.number)).await?;
-        let tls = self
-            .tls
-            .connect(ServerName::try_from("localhost")?, tcp)
-            .await?;
+        let tls = self.tls.connect(ServerName::try_from("localhost")?, tcp).await?;
         let mut client = async_imap::Client::new(tls);
         client.read_response().await?.ok_or("no greeting")?;
         let mut session = client.login(address, PASSWORD).await.map_err(|(e, _)| e)?;
@@ -357,16 +321,9 @@ async fn imap_command(
 ) -> Result<(), Failure> {
     let id = session.run_command(command).await?;
     loop {
-        let response = session
-            .read_response()
-            .await?
-            .ok_or("the connection was lost")?;
+        let response = session.read_response().await?.ok_or("the connection was lost")?;
         match response.parsed() {
-            Response::Done {
-                tag,
-                status: Status::Ok,
-                ..
-            } if *tag == id => return Ok(()),
+            Response::Done { tag, status: Status::Ok, .. } if *tag == id => return Ok(()),
             Response::Done { tag, .. } if *tag == id => {
                 return Err(format!("{command}: {:?}", response.parsed()).into());
             }
@@ -378,28 +335,18 @@ async fn imap_command(
 async fn smtp_dialogue(port: u16, from: &str, to: &str, raw: &[u8]) -> Result<(), Failure> {
     let mut stream = BufReader::new(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?);
     expect_reply(&mut stream, "220").await?;
-    let utf8 = if from.is_ascii() && to.is_ascii() {
-        ""
-    } else {
-        " SMTPUTF8"
-    };
+    let utf8 = if from.is_ascii() && to.is_ascii() { "" } else { " SMTPUTF8" };
     for (command, reply) in [
         ("EHLO internet.test".to_owned(), "250"),
         (format!("MAIL FROM:<{from}> BODY=8BITMIME{utf8}"), "250"),
         (format!("RCPT TO:<{to}>"), "250"),
         ("DATA".to_owned(), "354"),
     ] {
-        stream
-            .write_all(format!("{command}\r\n").as_bytes())
-            .await?;
+        stream.write_all(format!("{command}\r\n").as_bytes()).await?;
         expect_reply(&mut stream, reply).await?;
     }
     let mut data = Vec::with_capacity(raw.len() + 1024);
-    for line in raw
-        .strip_suffix(b"\n")
-        .unwrap_or(raw)
-        .split(|octet| *octet == b'\n')
-    {
+    for line in raw.strip_suffix(b"\n").unwrap_or(raw).split(|octet| *octet == b'\n') {
         if line.starts_with(b".") {
             data.push(b'.');
         }
@@ -442,11 +389,7 @@ impl ProcessGroup {
     /// Starts a command (its program, arguments and environment count) that stays in the
     /// foreground; what it prints goes to the end of `log`.
     pub(crate) fn start(command: &Command, log: &Path) -> ProcessGroup {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .expect("a log file");
+        let log = OpenOptions::new().create(true).append(true).open(log).expect("a log file");
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", r#""$@" </dev/null & read -r _; kill -9 0"#, "sh"]);
         shell.arg(command.get_program()).args(command.get_args());
@@ -470,19 +413,15 @@ impl ProcessGroup {
     /// until it is gone.
     fn lives(&self) -> bool {
         let group = self.leader.id().to_string();
-        fs::read_dir("/proc")
-            .into_iter()
-            .flatten()
-            .flatten()
-            .any(|entry| {
-                let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-                // pid (name) state parent group …; a name may contain anything.
-                let Some((_, fields)) = stat.rsplit_once(") ") else {
-                    return false;
-                };
-                let mut fields = fields.split(' ');
-                !matches!(fields.next(), Some("Z" | "X")) && fields.nth(1) == Some(&group)
-            })
+        fs::read_dir("/proc").into_iter().flatten().flatten().any(|entry| {
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            // pid (name) state parent group …; a name may contain anything.
+            let Some((_, fields)) = stat.rsplit_once(") ") else {
+                return false;
+            };
+            let mut fields = fields.split(' ');
+            !matches!(fields.next(), Some("Z" | "X")) && fields.nth(1) == Some(&group)
+        })
     }
 }
 
@@ -515,10 +454,7 @@ fn start_dovecot(root: &Path, name: &str) -> ProcessGroup {
     // Left behind by a killed Dovecot; it would count as running if its id were in use again.
     let _ = fs::remove_file(root.join(name).join("base/master.pid"));
     let mut dovecot = Command::new(program("dovecot"));
-    dovecot
-        .arg("-F")
-        .arg("-c")
-        .arg(root.join(format!("{name}.conf")));
+    dovecot.arg("-F").arg("-c").arg(root.join(format!("{name}.conf")));
     ProcessGroup::start(&dovecot, &root.join(format!("{name}.log")))
 }
 
@@ -533,19 +469,15 @@ fn start_postfix(root: &Path) -> ProcessGroup {
 fn make_certificates(root: &Path) {
     write(&root.join("openssl.conf"), OPENSSL_CONF);
     let openssl = |arguments: &str| {
-        let words = arguments
-            .split(' ')
-            .map(|word| match word.strip_prefix('@') {
-                Some(file) => root.join(file).into_os_string(),
-                None => word.into(),
-            });
+        let words = arguments.split(' ').map(|word| match word.strip_prefix('@') {
+            Some(file) => root.join(file).into_os_string(),
+            None => word.into(),
+        });
         run(&program("openssl"), words);
     };
     let new_key = "req -config @openssl.conf -x509 -days 365 \
                    -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    openssl(&format!(
-        "{new_key} -extensions ca -subj /CN=Tests -keyout @ca-key.pem -out @ca.pem"
-    ));
+    openssl(&format!("{new_key} -extensions ca -subj /CN=Tests -keyout @ca-key.pem -out @ca.pem"));
     // rustls wants the server's own certificate to be no CA's: hence two.
     openssl(&format!(
         "{new_key} -extensions server -subj /CN=localhost -CA @ca.pem -CAkey @ca-key.pem \
@@ -557,20 +489,13 @@ fn make_certificates(root: &Path) {
 fn make_mailboxes(root: &Path, addresses: &[&str]) -> String {
     let (mut users, mut mailboxes) = (String::new(), String::new());
     for address in addresses {
-        assert_eq!(
-            *address,
-            address.to_lowercase(),
-            "mailboxes have lower-case addresses"
-        );
+        assert_eq!(*address, address.to_lowercase(), "mailboxes have lower-case addresses");
         users += &format!("{address}:{{PLAIN}}{PASSWORD}::::::\n");
         mailboxes += &format!("{address} {address}/\n");
         let maildir = root.join("mail").join(address);
-        for folder in [
-            maildir.clone(),
-            maildir.join("cur"),
-            maildir.join("new"),
-            maildir.join("tmp"),
-        ] {
+        for folder in
+            [maildir.clone(), maildir.join("cur"), maildir.join("new"), maildir.join("tmp")]
+        {
             fs::create_dir_all(&folder).expect("a folder for mail");
             chown(&folder, Some(MAIL_OWNER), Some(MAIL_OWNER)).expect("give the folder away");
         }
@@ -583,11 +508,7 @@ fn make_mailboxes(root: &Path, addresses: &[&str]) -> String {
 fn make_postfix(root: &Path, main_cf: &str, master_cf: &str, mailboxes: &str) {
     let config = root.join("postfix/etc");
     fs::create_dir_all(&config).expect("a folder for Postfix");
-    for (name, text) in [
-        ("main.cf", main_cf),
-        ("master.cf", master_cf),
-        ("mailboxes", mailboxes),
-    ] {
+    for (name, text) in [("main.cf", main_cf), ("master.cf", master_cf), ("mailboxes", mailboxes)] {
         write(&config.join(name), text);
         look_old(&config.join(name));
     }
@@ -599,50 +520,30 @@ fn make_postfix(root: &Path, main_cf: &str, master_cf: &str, mailboxes: &str) {
     let queues = "active bounce corrupt defer deferred flush hold incoming maildrop private \
                   public saved trace";
     let mut owned = vec![root.join("postfix/data")];
-    owned.extend(
-        queues
-            .split(' ')
-            .map(|queue| root.join("postfix/spool").join(queue)),
-    );
+    owned.extend(queues.split(' ').map(|queue| root.join("postfix/spool").join(queue)));
     for folder in &owned {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(folder)
-            .expect("a folder for Postfix");
+        DirBuilder::new().mode(0o700).create(folder).expect("a folder for Postfix");
     }
     run(
         &program("chown"),
-        [Path::new("postfix")]
-            .into_iter()
-            .chain(owned.iter().map(PathBuf::as_path)),
+        [Path::new("postfix")].into_iter().chain(owned.iter().map(PathBuf::as_path)),
     );
 }
 
 /// Postfix waits for more than a second before it reads a file that was just written.
 fn look_old(file: &Path) {
     let file = File::open(file).expect("just written");
-    let time = file
-        .metadata()
-        .and_then(|metadata| metadata.modified())
-        .expect("time of a file");
-    file.set_modified(time - Duration::from_secs(60))
-        .expect("another time for a file");
+    let time = file.metadata().and_then(|metadata| metadata.modified()).expect("time of a file");
+    file.set_modified(time - Duration::from_secs(60)).expect("another time for a file");
 }
 
 /// Runs a program to its end and returns what it printed.
 fn run(program: &Path, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> String {
-    let output = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output();
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
     let output = output.unwrap_or_else(|e| panic!("{}: {e}", program.display()));
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{} failed: {printed}{complaint}",
-        program.display()
-    );
+    assert!(output.status.success(), "{} failed: {printed}{complaint}", program.display());
     printed
 }
 
@@ -651,21 +552,13 @@ fn write(file: &Path, content: impl AsRef<[u8]>) {
 }
 
 fn domains<'a>(addresses: &[&'a str]) -> Vec<&'a str> {
-    let domains = addresses
-        .iter()
-        .filter_map(|address| address.rsplit_once('@'));
-    domains
-        .map(|(_, domain)| domain)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
+    let domains = addresses.iter().filter_map(|address| address.rsplit_once('@'));
+    domains.map(|(_, domain)| domain).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn trust(ca_file: &Path) -> TlsConnector {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(ca_file).expect("ca.pem"))
-        .expect("a CA");
+    roots.add(CertificateDer::from_pem_file(ca_file).expect("ca.pem")).expect("a CA");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -690,10 +583,7 @@ impl Port {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         socket.bind(any).expect("a free port");
         let number = socket.local_addr().expect("its address").port();
-        Port {
-            _reserved: socket,
-            number,
-        }
+        Port { _reserved: socket, number }
     }
 }
 
@@ -704,11 +594,7 @@ fn accepts(port: u16) -> bool {
 fn wait_until(what: &str, root: &Path, mut come_true: impl FnMut() -> bool) {
     let give_up_at = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
     while !come_true() {
-        assert!(
-            Instant::now() < give_up_at,
-            "in vain waited until {what}\n{}",
-            logs(root)
-        );
+        assert!(Instant::now() < give_up_at, "in vain waited until {what}\n{}", logs(root));
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -721,9 +607,7 @@ fn logs(root: &Path) -> String {
         let text = String::from_utf8_lossy(&text);
         let skipped = text.lines().count().saturating_sub(LINES_MAX);
         tail += &format!("--- {name}\n");
-        text.lines()
-            .skip(skipped)
-            .for_each(|line| tail += &format!("{line}\n"));
+        text.lines().skip(skipped).for_each(|line| tail += &format!("{line}\n"));
     }
     tail
 }

@@ -45,21 +45,15 @@ const STEP_MAX: Duration = Duration::from_secs(30);
 /// When no temporary folder or port can be had, or a step of `--once` does not happen.
 pub async fn demo(args: DemoArgs) -> Result<ExitCode> {
     let folder = Folder::make()?;
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .context("No free port on this machine")?;
+    let listener =
+        TcpListener::bind("127.0.0.1:0").await.context("No free port on this machine")?;
     let url = format!("http://{}", listener.local_addr()?);
     let config = folder.0.join("bot.toml");
     fs::write(&config, settings(&url))?;
     let setup = Setup::read(&config)?;
     let (stop, stopped) = oneshot::channel::<()>();
-    let page = Page {
-        listener,
-        more: page::router(&config, &folder.0),
-    };
-    let desk = tokio::spawn(start(setup, Some(page), Clock::System, async {
-        drop(stopped.await)
-    }));
+    let page = Page { listener, more: page::router(&config, &folder.0) };
+    let desk = tokio::spawn(start(setup, Some(page), Clock::System, async { drop(stopped.await) }));
     let story = async {
         let store = first_look(&config).await?;
         introduce(&url, &folder.0, args.once);
@@ -158,9 +152,7 @@ async fn first_look(config: &Path) -> Result<Store> {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(STEP_MAX, ready)
-        .await
-        .context("The desk does not start")?
+    timeout(STEP_MAX, ready).await.context("The desk does not start")?
 }
 
 fn introduce(url: &str, folder: &Path, once: bool) {
@@ -169,10 +161,7 @@ fn introduce(url: &str, folder: &Path, once: bool) {
     );
     println!("  Sent mails, the digest and buttons:  {url}/demo");
     println!("  The form on your website:            {url}/");
-    println!(
-        "  All files, removed at the end:       {}",
-        folder.display()
-    );
+    println!("  All files, removed at the end:       {}", folder.display());
     println!("{}\n", if once { "" } else { "\nPress Ctrl-C to end." });
 }
 
@@ -203,23 +192,16 @@ async fn play(config: &Path, teller: &mut Teller, folder: &Path) -> Result<()> {
     );
     press::confirm(&link).await?;
     step(teller, "receipt", |teller| {
-        teller
-            .has_letter("Your data deletion request is confirmed")
-            .then_some(())
+        teller.has_letter("Your data deletion request is confirmed").then_some(())
     })
     .await?;
     println!("       (the demo makes the digest come now)\n");
     page::digest_now(config).await?;
-    step(teller, "digest", |teller| {
-        teller.has_letter("Deletion requests:").then_some(())
-    })
-    .await?;
+    step(teller, "digest", |teller| teller.has_letter("Deletion requests:").then_some(())).await?;
     println!("       (the demo completes the case, as `deletion-desk cases complete` does)\n");
     page::complete_first(config).await?;
     step(teller, "completion mail", |teller| {
-        teller
-            .has_letter("Your data deletion request is complete")
-            .then_some(())
+        teller.has_letter("Your data deletion request is complete").then_some(())
     })
     .await?;
     println!("The case is closed. One request, from the inbox to its end.");
@@ -238,8 +220,5 @@ async fn step<T>(
             return Ok(found);
         }
     }
-    bail!(
-        "The {what} did not come within {} seconds",
-        STEP_MAX.as_secs()
-    )
+    bail!("The {what} did not come within {} seconds", STEP_MAX.as_secs())
 }

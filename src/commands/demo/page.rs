@@ -39,10 +39,7 @@ struct Demo {
 
 /// The routes below `/demo`.
 pub(super) fn router(config: &Path, folder: &Path) -> Router {
-    let demo = Demo {
-        config: config.to_owned(),
-        out: folder.join("out"),
-    };
+    let demo = Demo { config: config.to_owned(), out: folder.join("out") };
     Router::new()
         .route("/demo", get(show))
         .route("/demo/mail/{number}", get(show_mail))
@@ -58,17 +55,11 @@ pub(super) fn sent(out: &Path) -> Vec<Sent> {
         .list_new()
         .flatten()
         .filter_map(|entry| {
-            Some((
-                fs::metadata(entry.path()).ok()?.modified().ok()?,
-                entry.path().clone(),
-            ))
+            Some((fs::metadata(entry.path()).ok()?.modified().ok()?, entry.path().clone()))
         })
         .collect();
     files.sort();
-    files
-        .iter()
-        .filter_map(|(_, path)| read(&fs::read(path).ok()?))
-        .collect()
+    files.iter().filter_map(|(_, path)| read(&fs::read(path).ok()?)).collect()
 }
 
 fn read(raw: &[u8]) -> Option<Sent> {
@@ -100,33 +91,16 @@ pub(super) async fn complete_first(config: &Path) -> Result<()> {
     let store = Setup::read(config)?.open_store().await?;
     let cases = store.cases(true).await?;
     store.close().await;
-    let open = cases
-        .iter()
-        .find(|stored| stored.case.state == CaseState::InProgress);
-    let reference = open
-        .context("No case is confirmed")?
-        .case
-        .reference
-        .to_string();
+    let open = cases.iter().find(|stored| stored.case.state == CaseState::InProgress);
+    let reference = open.context("No case is confirmed")?.case.reference.to_string();
     complete_case(config, &reference).await
 }
 
 async fn complete_case(config: &Path, reference: &str) -> Result<()> {
     let setup = Setup::read(config)?;
     let store = setup.open_store().await?;
-    let work = Work {
-        by: "the demo",
-        outcome: OutcomeArg::Deleted,
-        kept: &[],
-    };
-    complete(
-        &store,
-        &setup.settings(),
-        reference,
-        &work,
-        Clock::System.now(),
-    )
-    .await?;
+    let work = Work { by: "the demo", outcome: OutcomeArg::Deleted, kept: &[] };
+    complete(&store, &setup.settings(), reference, &work, Clock::System.now()).await?;
     store.close().await;
     Ok(())
 }
@@ -162,20 +136,14 @@ async fn show(State(demo): State<Demo>) -> Result<Html<String>, Failure> {
         .collect();
     let mut environment = Environment::new();
     environment.add_template("demo.html", PAGE)?;
-    Ok(Html(
-        environment
-            .get_template("demo.html")?
-            .render(context! { letters, references })?,
-    ))
+    Ok(Html(environment.get_template("demo.html")?.render(context! { letters, references })?))
 }
 
 /// The HTML part alone; its links open in the whole window.
 async fn show_mail(State(demo): State<Demo>, UrlPath(number): UrlPath<usize>) -> Response {
     match sent(&demo.out).into_iter().nth(number) {
         Some(letter) => {
-            let html = letter
-                .html
-                .replacen("<head>", "<head><base target=\"_top\">", 1);
+            let html = letter.html.replacen("<head>", "<head><base target=\"_top\">", 1);
             ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
         }
         None => StatusCode::NOT_FOUND.into_response(),

@@ -6,9 +6,7 @@ use tokio::net::TcpStream;
 
 /// Confirms behind a link of this machine.
 pub(super) async fn confirm(link: &str) -> Result<()> {
-    let rest = link
-        .strip_prefix("http://")
-        .context("The demo's links begin with http://")?;
+    let rest = link.strip_prefix("http://").context("The demo's links begin with http://")?;
     let (host, path) = rest.split_once('/').context("A link has a path")?;
     let form = "act=confirm&role=own-account&asked=yes";
     let request = format!(

@@ -48,17 +48,12 @@ impl Teller {
 
     /// The link in the newest letter that has one.
     pub(super) fn last_link(&self) -> Option<String> {
-        self.letters
-            .iter()
-            .rev()
-            .find_map(|letter| letter.link.clone())
+        self.letters.iter().rev().find_map(|letter| letter.link.clone())
     }
 
     /// Whether a letter with such a subject was sent.
     pub(super) fn has_letter(&self, subject: &str) -> bool {
-        self.letters
-            .iter()
-            .any(|letter| letter.subject.starts_with(subject))
+        self.letters.iter().any(|letter| letter.subject.starts_with(subject))
     }
 
     /// Looks and tells for a while.
@@ -76,17 +71,11 @@ impl Teller {
     }
 
     async fn tell_messages(&mut self) -> Result<()> {
-        let mut lines = self
-            .store
-            .messages_handled_since(DateTime::UNIX_EPOCH)
-            .await?;
+        let mut lines = self.store.messages_handled_since(DateTime::UNIX_EPOCH).await?;
         lines.retain(|line| !self.told_messages.contains(&line.id));
         for line in lines {
-            let what = self
-                .came
-                .get(&line.key)
-                .copied()
-                .unwrap_or("an entry of the form on the page");
+            let what =
+                self.came.get(&line.key).copied().unwrap_or("an entry of the form on the page");
             println!("  in   {what}");
             println!("       {}\n", became(&line));
             self.told_messages.insert(line.id);
@@ -130,19 +119,16 @@ impl Teller {
 fn became(line: &MessageLine) -> String {
     let case = line.reference.as_deref().unwrap_or_default();
     match line.outcome {
-        Some(Outcome::Opened) => format!(
-            "opened {case}: the address is asked to confirm ({})",
-            line.reason
-        ),
-        Some(Outcome::Joined) => format!(
-            "joins {case}, which waits for its confirmation ({})",
-            line.reason
-        ),
+        Some(Outcome::Opened) => {
+            format!("opened {case}: the address is asked to confirm ({})", line.reason)
+        }
+        Some(Outcome::Joined) => {
+            format!("joins {case}, which waits for its confirmation ({})", line.reason)
+        }
         Some(Outcome::Noted) => format!("noted on {case} ({})", line.reason),
-        Some(Outcome::ForStaff) => format!(
-            "shown to staff, nobody is answered: {}",
-            why_in_words(&line.reason)
-        ),
+        Some(Outcome::ForStaff) => {
+            format!("shown to staff, nobody is answered: {}", why_in_words(&line.reason))
+        }
         Some(Outcome::LeftAlone) => format!("left alone, no answer ({})", line.reason),
         Some(outcome) => format!("{} {case} ({})", outcome.as_str(), line.reason),
         None => line.reason.clone(),
