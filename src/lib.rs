@@ -1,4 +1,30 @@
-//! deletion-desk
+//! deletion-desk looks after a privacy inbox.
+//!
+//! # The flow, in the order of the modules
+//!
+//! ```text
+//! mailbox ─▶ mail ─▶ classify ─▶ case ─▶ compose ─▶ store ─▶ submission
+//!  IMAP      bytes    rules/     decide   templates/  one       SMTP
+//!  Maildir   → Mail                                   transaction
+//!               web page, clock, command line ─▶ (the same) case ─▶ …
+//! ```
+//!
+//! [`bot`] is the loop that goes through it; read that first. [`wake`] lists all that can make
+//! it act. [`commands`] is the command line.
+//!
+//! # What holds, and what is absent
+//!
+//! - `mail`, `classify`, `case`, `compose`, `digest` and `schedule` name no file, socket, SQL or
+//!   clock, and nothing in them is `async` (`tests/it/tidy.rs`).
+//! - All that happens to a case happens through [`case::decide()`], and is written by one
+//!   function, `store::commit`, in one transaction with its journal entry and its letters.
+//! - A message is handled when a committed row says so; no flag, UID or Message-ID does.
+//! - A letter needs a [`case::Recipient`], and an answer to a mail an
+//!   [`mail::origin::Answerable`]: no letter to a robot can be written.
+//! - GET shows. Only POST, and only with a choice and a ticked box, changes anything.
+//! - No token is stored, and no address is printed: [`mail::EmailAddress`] has no `Display`.
+//! - Only [`clock`] reads the time; everything else takes it as an argument.
+
 pub mod bot;
 pub mod case;
 pub mod classify;
