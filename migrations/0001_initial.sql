@@ -97,13 +97,14 @@ CREATE TABLE outbox (
     status       TEXT    NOT NULL,             -- waiting | claimed | submitted | refused | bounced |
                                                -- given-up | uncertain | cancelled
     note         TEXT,                         -- the server's last answer
-    submitted_at INTEGER
+    submitted_at INTEGER,
+    ended_at     INTEGER                       -- when its status became final
 ) STRICT;
 CREATE INDEX outbox_open ON outbox (due_at, id) WHERE status IN ('waiting', 'claimed');
 CREATE INDEX outbox_case ON outbox (case_id);
 CREATE INDEX outbox_address ON outbox (address_key, written_at);
 CREATE INDEX outbox_class ON outbox (class, released_at) WHERE class IS NOT NULL;
-CREATE INDEX outbox_status ON outbox (status);
+CREATE INDEX outbox_status ON outbox (status, ended_at);
 
 -- Addresses that said that they never asked.
 CREATE TABLE suppressions (

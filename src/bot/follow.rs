@@ -1,5 +1,7 @@
 //! What follows from one message: its decision, or a look by a person.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 
@@ -14,7 +16,7 @@ use crate::mail::{EmailAddress, Mail};
 use crate::step::step;
 use crate::store::Tx;
 use crate::store::commit::{About, Decided, Happening};
-use crate::store::inbox::{Attempt, Handled, OLD, Outcome, READ_ATTEMPTS_MAX};
+use crate::store::inbox::{Attempt, Handled, OLD, Outcome};
 use crate::store::outbox::{Class, LetterRef};
 
 /// Characters of a stranger's text that staff are shown.
@@ -28,9 +30,6 @@ impl Bot {
         read: &Read,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
-        if attempt.attempts > READ_ATTEMPTS_MAX {
-            return Ok(Handled::new(Outcome::Quarantined, "ended-the-reader"));
-        }
         if let Some(sha256) = &read.sha256
             && tx.is_known(sha256).await?
         {
@@ -43,7 +42,13 @@ impl Bot {
         let candidates = token_candidates(mail, &self.settings.desk.address);
         let letter = tx.letter_of_token(Purpose::Reply, &candidates).await?;
         let kind = letter.as_ref().map(|letter| letter.kind);
-        let verdict = classify(mail, kind, &self.settings.desk, &self.rules);
+        // No mail may end the desk, whatever the rules make of it.
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            classify(mail, kind, &self.settings.desk, &self.rules)
+        }));
+        let Ok(verdict) = judged else {
+            return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
+        };
         step("before-decide");
         if attempt.is_old {
             return Ok(old(&verdict, mail));
@@ -225,7 +230,7 @@ impl Bot {
     }
 
     async fn bounce(&self, tx: &mut Tx, letter: &LetterRef, now: DateTime<Utc>) -> Result<Handled> {
-        tx.mark_bounced(letter.id).await?;
+        tx.mark_bounced(letter.id, now).await?;
         let Some(case) = letter.case else {
             return Ok(Handled::new(Outcome::Bounced, "staff-letter-bounced"));
         };

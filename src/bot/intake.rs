@@ -4,14 +4,15 @@ use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 use tracing::{error, info};
 
-use super::Bot;
 use super::reading::{Read, read};
+use super::timer::PROGRESS;
+use super::{Bot, is_storage_error};
 use crate::config::{Backfill, FIRST_LOOK_DAYS};
-use crate::mailbox::{Fetched, Seen};
+use crate::mailbox::{Fetched, Seen, Unfetched};
 use crate::step::step;
-use crate::store::inbox::{Attempt, Handled, Outcome};
+use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
 
-/// When the inbox was looked at for the first time.
+/// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
 /// How far the clocks of mail server and desk may differ.
 const CLOCKS_DIFFER_MINUTES: i64 = 60;
@@ -35,7 +36,8 @@ impl Bot {
         let now = self.clock.now();
         let name = &self.settings.mailbox_name;
         let mut tx = self.store.begin().await?;
-        let first_start = tx.mark_at(FIRST_START).await?;
+        let mark = format!("{FIRST_START} {name}");
+        let first_start = tx.mark_at(&mark).await?;
         let is_first = first_start.is_none();
         let old_before = self.old_before(first_start, now);
         let is_old = |seen: &Seen| seen.received_at < old_before;
@@ -49,7 +51,7 @@ impl Bot {
         tx.note_old(name, &to_note, false, now).await?;
         tx.note_old(name, &to_suggest, true, now).await?;
         if is_first {
-            tx.set_mark_at(FIRST_START, now).await?;
+            tx.set_mark_at(&mark, now).await?;
             info!(old = to_note.len(), to_suggest = to_suggest.len(), "first look at this inbox");
         }
         tx.commit().await?;
@@ -104,13 +106,19 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn take_in(&self, batch: Vec<Fetched>) -> Result<()> {
+    pub async fn take_in(&self, mut batch: Vec<Fetched>) -> Result<()> {
         step("after-fetch");
         let mut tx = self.store.begin().await?;
         let mut attempts = Vec::new();
-        for fetched in &batch {
-            attempts.push(tx.begin_message(&self.settings.mailbox_name, &fetched.seen).await?);
+        for fetched in &mut batch {
+            let attempt = tx.begin_message(&self.settings.mailbox_name, &fetched.seen).await?;
+            if attempt.attempts > READ_ATTEMPTS_MAX {
+                // It ended the process before; it is not read again.
+                fetched.raw = Err(Unfetched::EndedTheReader);
+            }
+            attempts.push(attempt);
         }
+        tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
         step("before-parse");
         let read = read(batch, self.settings.bounds).await?;
@@ -155,8 +163,4 @@ impl Bot {
         }
         Ok(())
     }
-}
-
-fn is_storage_error(why: &anyhow::Error) -> bool {
-    why.chain().any(|cause| cause.is::<sqlx::Error>())
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::case::Policy;
 use crate::case::verification::TokenKey;
@@ -186,7 +186,12 @@ impl Bot {
             self.settle(&ends).await?;
         }
         for wake in others {
-            self.act_on(wake).await?;
+            match self.act_on(wake).await {
+                Err(why) if is_storage_error(&why) => return Err(why),
+                // Whoever asked gets no answer and comes again; the others are served.
+                Err(why) => error!(why = %format!("{why:#}"), "a wake cannot be acted on"),
+                Ok(()) => {}
+            }
         }
         self.hand_out_letters().await
     }
@@ -223,4 +228,10 @@ impl Bot {
         }
         Ok(())
     }
+}
+
+/// Whether the database failed: then nothing more may be read or sent. Anything else is the
+/// fault of one message or letter.
+fn is_storage_error(why: &anyhow::Error) -> bool {
+    why.chain().any(|cause| cause.is::<sqlx::Error>())
 }

@@ -10,14 +10,16 @@ use crate::compose::{Outgoing, compose};
 use crate::config::Mode;
 use crate::mail::EmailAddress;
 use crate::step::step;
-use crate::store::Tx;
 use crate::store::attempts::{End, Settled};
 use crate::store::commit::{About, Happening};
 use crate::store::outbox::{Audience, Class, Due};
+use crate::store::{CaseId, Tx};
 use crate::submission::Parcel;
 
 /// Letters that one worker takes at a time.
-const LETTERS_AT_ONCE: usize = 4;
+///
+/// One: whatever is claimed when the process dies counts as perhaps sent.
+const LETTERS_AT_ONCE: usize = 1;
 
 impl Bot {
     /// Lets letters go that may go, and starts the days of verifications. `true` when it
@@ -31,18 +33,18 @@ impl Bot {
             Class::Form => limits.forms_per_day_max,
         };
         let released = tx.release_due(budget_of, self.audience(), now).await?;
-        for (kind, case) in &released {
+        for (kind, case) in &released.letters {
             if let (LetterKind::VerificationRequest, Some(case)) = (kind, case) {
                 let happening = Happening::new(Event::VerificationReleased, About::Case(*case));
                 tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
             }
         }
-        if !released.is_empty() {
+        if !released.letters.is_empty() {
             for class in Class::ALL {
                 self.warn_of_budget(tx, *class, budget_of(*class)).await?;
             }
         }
-        Ok(!released.is_empty())
+        Ok(released.wrote)
     }
 
     fn audience(&self) -> Audience {
@@ -129,6 +131,7 @@ impl Bot {
                 Err(why) => {
                     error!(letter = letter.id, %why, "a letter cannot be composed");
                     tx.refuse(letter.id, &why, now).await?;
+                    self.letter_failed(&mut tx, letter.letter.kind, letter.case).await?;
                 }
             }
         }
@@ -186,14 +189,25 @@ impl Bot {
                 }
                 _ => warn!(letter = id, ?settled, "letter not submitted"),
             }
-            if let Settled::Failed(letter, Some(case)) = settled {
-                let event = Event::LetterFailed { letter };
-                let happening = Happening::new(event, About::Case(case));
-                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+            if let Settled::Failed(letter, case) = settled {
+                self.letter_failed(&mut tx, letter, case).await?;
             }
         }
         tx.commit().await?;
         step("after-settle");
+        Ok(())
+    }
+
+    async fn letter_failed(
+        &self,
+        tx: &mut Tx,
+        letter: LetterKind,
+        case: Option<CaseId>,
+    ) -> Result<()> {
+        let Some(case) = case else { return Ok(()) };
+        let happening = Happening::new(Event::LetterFailed { letter }, About::Case(case));
+        let (policy, release) = (&self.settings.policy, self.settings.release());
+        tx.happen(&happening, policy, release, self.clock.now()).await?;
         Ok(())
     }
 }

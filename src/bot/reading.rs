@@ -42,8 +42,9 @@ pub(super) async fn read(batch: Vec<Fetched>, bounds: Bounds) -> Result<Vec<Read
 
 fn read_one(fetched: Fetched, bounds: &Bounds) -> Read {
     let Fetched { seen, raw } = fetched;
-    let Some(raw) = raw else {
-        return Read { seen, sha256: None, mail: Err("message-too-large") };
+    let raw = match raw {
+        Ok(raw) => raw,
+        Err(why) => return Read { seen, sha256: None, mail: Err(why.as_str()) },
     };
     let sha256 = Some(HEXLOWER.encode(&Sha256::digest(&raw)));
     let parsed = catch_unwind(AssertUnwindSafe(|| mail::parse(&raw, bounds)));

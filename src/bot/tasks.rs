@@ -1,6 +1,7 @@
 //! The tasks around the loop: one reads the inbox, some submit, one counts seconds. Each only
 //! wakes the bot and does what it is answered.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Fetched, Mailbox, Seen, Unfetched};
 use crate::store::attempts::End;
 use crate::submission::{Line, Submitter};
 use crate::wake::Wake;
@@ -25,6 +26,8 @@ const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
 const CONNECT_RETRY_LAST: Duration = Duration::from_secs(60);
 /// An unused connection is closed after this time; servers do it after a few minutes.
 const LINE_IDLE_MAX: Duration = Duration::from_secs(30);
+/// A message is asked for so often before it is left to a person.
+const FETCHES_MAX: u32 = 3;
 /// Keys that are described at a time.
 const KEYS_AT_ONCE: usize = 2_000;
 
@@ -55,10 +58,11 @@ pub struct Poll {
 }
 
 async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
+    let mut suspects = Suspects::default();
     let mut rest = POLL_RETRY_FIRST;
     while !wakes.is_closed() {
         let begun = Instant::now();
-        let done = match poll_once(&mut mailbox, poll, &wakes).await {
+        let done = match poll_once(&mut mailbox, &mut suspects, poll, &wakes).await {
             Ok(()) => {
                 rest = POLL_RETRY_FIRST;
                 if wakes.send(Wake::Polled).await.is_err() {
@@ -89,23 +93,65 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
 /// When the mailbox fails, or the bot has stopped.
 pub async fn poll_once(
     mailbox: &mut Mailbox,
+    suspects: &mut Suspects,
     poll: Poll,
     wakes: &mpsc::Sender<Wake>,
 ) -> Result<()> {
     let keys = mailbox.list().await?;
     let new = ask(wakes, |answer| Wake::Listed(keys, answer)).await?;
+    let mut seen = Vec::new();
     for keys in new.chunks(KEYS_AT_ONCE) {
-        let seen = mailbox.describe(keys).await?;
-        for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
-            let fetched = mailbox.fetch(&batch, poll.message_bytes_max).await?;
+        seen.extend(mailbox.describe(keys).await?);
+    }
+    // All of it at once: at the first start what is there together is old together.
+    for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
+        for batch in suspects.apart(batch) {
+            let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
             ask(wakes, |answer| Wake::Fetched(fetched, answer)).await?;
         }
     }
-    if new.is_empty() {
-        // The very first look at an empty inbox is a first look, too.
-        ask(wakes, |answer| Wake::Described(Vec::new(), answer)).await?;
-    }
     Ok(())
+}
+
+/// Messages that were asked for and did not come, with how often. They are fetched alone, so
+/// that one that the server cannot give holds up no other.
+#[derive(Debug, Default)]
+pub struct Suspects(HashMap<String, u32>);
+
+impl Suspects {
+    fn apart(&self, batch: Vec<Seen>) -> Vec<Vec<Seen>> {
+        let (alone, together): (Vec<Seen>, Vec<Seen>) =
+            batch.into_iter().partition(|seen| self.0.contains_key(&seen.key));
+        let mut batches: Vec<Vec<Seen>> = alone.into_iter().map(|seen| vec![seen]).collect();
+        if !together.is_empty() {
+            batches.insert(0, together);
+        }
+        batches
+    }
+
+    async fn fetch(
+        &mut self,
+        mailbox: &mut Mailbox,
+        batch: &[Seen],
+        bytes_max: usize,
+    ) -> Result<Vec<Fetched>> {
+        let is_lost =
+            |seen: &Seen| self.0.get(&seen.key).is_some_and(|times| *times >= FETCHES_MAX);
+        let (lost, wanted): (Vec<Seen>, Vec<Seen>) = batch.iter().cloned().partition(is_lost);
+        // Counted before the attempt; what came is taken off again.
+        for seen in &wanted {
+            *self.0.entry(seen.key.clone()).or_default() += 1;
+        }
+        let mut fetched = mailbox.fetch(&wanted, bytes_max).await?;
+        for one in &fetched {
+            self.0.remove(&one.seen.key);
+        }
+        fetched.extend(lost.into_iter().map(|seen| {
+            self.0.remove(&seen.key);
+            Fetched { seen, raw: Err(Unfetched::NotGiven) }
+        }));
+        Ok(fetched)
+    }
 }
 
 async fn ask<T>(

@@ -10,6 +10,8 @@ use crate::store::commit::{About, Happening};
 
 /// When the inbox was last read to its end.
 pub const POLLED: &str = "polled_at";
+/// When a batch of mail was last taken in: a long first poll is no silence.
+pub const PROGRESS: &str = "progress_at";
 /// When the last digest was written.
 pub(super) const DIGEST: &str = "digest_at";
 /// Since when staff know that the inbox cannot be read.
@@ -65,7 +67,8 @@ impl Bot {
 
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        let polled_at = tx.mark_at(POLLED).await?.unwrap_or(self.started_at).max(self.started_at);
+        let alive = tx.mark_at(POLLED).await?.max(tx.mark_at(PROGRESS).await?);
+        let polled_at = alive.unwrap_or(self.started_at).max(self.started_at);
         let silent = now - polled_at >= Duration::minutes(SILENCE_MINUTES);
         let known = tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty());
         if !silent || known {

@@ -6,6 +6,9 @@ use regex::Regex;
 
 use crate::mail::EmailAddress;
 
+/// Characters of a subject that rules get to see.
+const SUBJECT_CHARS_MAX: usize = 1_000;
+
 /// Lower case, straight quotes, single spaces: what rules match against.
 pub fn normalize(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -41,11 +44,13 @@ pub fn bare_subject(subject: &str) -> String {
         Regex::new(r"^(?:(?:re|fwd?|aw|wg|sv|tr|rv|antw|r|i)(?:\[\d+\])?\s*:|\[[^\]]{0,60}\])\s*")
             .expect("a fixed pattern compiles")
     });
-    let mut rest = normalize(subject);
-    while let Some(prefix) = PREFIX.find(&rest).filter(|prefix| !prefix.is_empty()) {
-        rest = rest.get(prefix.end()..).unwrap_or_default().to_owned();
+    let short: String = subject.chars().take(SUBJECT_CHARS_MAX).collect();
+    let folded = normalize(&short);
+    let mut rest = folded.as_str();
+    while let Some(prefix) = PREFIX.find(rest).filter(|prefix| !prefix.is_empty()) {
+        rest = rest.get(prefix.end()..).unwrap_or_default();
     }
-    rest
+    rest.to_owned()
 }
 
 /// Every mail address that stands in a text.

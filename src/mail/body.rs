@@ -46,10 +46,12 @@ impl Body {
     pub fn split(text: &str) -> Body {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines: Vec<&str> = text.lines().collect();
+        let is_marked = |line: &&str| line.trim_start().starts_with('>');
+        let last_marked = lines.iter().rposition(|line| is_marked(&line));
         let mut body = Body::default();
         let mut index = 0;
         while let Some(line) = lines.get(index) {
-            if let Some(forwards) = ends_own_words(&lines, index) {
+            if let Some(forwards) = ends_own_words(&lines, index, last_marked) {
                 body.forwards = forwards;
                 body.quoted.push_str(&lines.get(index..).unwrap_or_default().join("\n"));
                 break;
@@ -73,7 +75,7 @@ impl Body {
 }
 
 /// `Some(forwards)` when everything from this line on was written by somebody else before.
-fn ends_own_words(lines: &[&str], index: usize) -> Option<bool> {
+fn ends_own_words(lines: &[&str], index: usize, last_marked: Option<usize>) -> Option<bool> {
     let line = lines.get(index)?;
     if SEPARATOR.is_match(line) {
         return Some(FORWARD.is_match(line));
@@ -86,8 +88,7 @@ fn ends_own_words(lines: &[&str], index: usize) -> Option<bool> {
     }
     // An attribution line with nothing marked below it: Outlook's and many phones' way.
     let attributed = attribution_lines(lines, index);
-    let rest = lines.get(index + attributed..).unwrap_or_default();
-    let marked = rest.iter().any(|line| line.trim_start().starts_with('>'));
+    let marked = last_marked.is_some_and(|last| last >= index + attributed);
     (attributed > 0 && !marked).then_some(false)
 }
 

@@ -61,6 +61,10 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
         return Err(Unreadable::TooNested);
     }
+    // What the parser took for the header, whatever line ends it saw.
+    if message.root_part().raw_body_offset() as usize > bounds.header_bytes_max {
+        return Err(Unreadable::HeaderTooLarge);
+    }
     let headers = headers(&message, raw);
     if headers.names().next().is_none() {
         return Err(Unreadable::NoMessage);
@@ -95,9 +99,11 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
     }
     let head = raw.get(..bounds.header_bytes_max).unwrap_or(raw);
     let ends = |pattern: &[u8]| head.windows(pattern.len()).any(|w| w == pattern);
-    let header_ends = ends(b"\r\n\r\n") || ends(b"\n\n") || ends(b"\r\r");
-    if raw.len() > bounds.header_bytes_max && !header_ends {
+    if raw.len() > bounds.header_bytes_max && !ends(b"\r\n\r\n") && !ends(b"\n\n") {
         return Err(Unreadable::HeaderTooLarge);
+    }
+    if hides_messages(raw) {
+        return Err(Unreadable::TooNested);
     }
     if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
         > bounds.depth_max * 5
@@ -108,6 +114,25 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
     }
     Ok(())
 }
+
+/// Whether a part is both a message and encoded, which RFC 2046 §5.2.1 forbids: mail-parser
+/// decodes it and reads the messages inside, so that counting them in the raw bytes tells
+/// nothing. The type may be left out in a digest, where it is the default (§5.1.5).
+fn hides_messages(raw: &[u8]) -> bool {
+    let is_digest = occurrences(raw, b"multipart/digest") > 0;
+    if !is_digest && occurrences(raw, b"message/") == 0 {
+        return false;
+    }
+    let text = String::from_utf8_lossy(raw).to_ascii_lowercase().replace("\r\n", "\n");
+    text.split("\n\n").filter(|block| block.contains("content-transfer-encoding")).any(|block| {
+        let encoded = block.contains("base64") || block.contains("quoted-printable");
+        let is_message = READ_AS_MESSAGES.iter().any(|kind| block.contains(kind));
+        encoded && (is_message || (is_digest && !block.contains("content-type:")))
+    })
+}
+
+/// Types that mail-parser reads as messages.
+const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "message/global;"];
 
 /// How often the lower-case `needle` stands in `haystack`, whatever the case.
 fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
@@ -263,6 +288,16 @@ mod tests {
             parse(header.as_bytes(), &Bounds::default()).unwrap_err(),
             Unreadable::HeaderTooLarge
         );
+        for encoding in ["base64", "Quoted-Printable"] {
+            let hidden = format!(
+                "From: j@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+                 Content-Transfer-Encoding: {encoding}\r\nContent-Type: Message/RFC822\r\n\r\nx\r\n--b--\r\n"
+            );
+            assert_eq!(
+                parse(hidden.as_bytes(), &Bounds::default()).unwrap_err(),
+                Unreadable::TooNested
+            );
+        }
         let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
         assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
         assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);

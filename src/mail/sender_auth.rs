@@ -49,18 +49,17 @@ impl SenderAuth {
 
 /// Reads the topmost field whose authserv-id is `authserv_id`; nothing else counts.
 pub fn sender_auth(headers: &Headers, authserv_id: Option<&str>) -> SenderAuth {
-    let Some(trusted) = authserv_id else {
-        return SenderAuth::Unknown;
-    };
-    headers
-        .all("authentication-results")
-        .find_map(|value| {
-            let tokens = tokens(value)?;
-            let id = tokens.first()?.first()?;
-            id.eq_ignore_ascii_case(trusted).then(|| verdicts(&tokens))
-        })
-        .flatten()
-        .unwrap_or(SenderAuth::Unknown)
+    let Some(trusted) = authserv_id else { return SenderAuth::Unknown };
+    for value in headers.all("authentication-results") {
+        // A field that cannot be read may be our own border's, made unreadable by a sender:
+        // what stands below it is not to be believed.
+        let Some(tokens) = tokens(value) else { return SenderAuth::Unknown };
+        let id = tokens.first().and_then(|group| group.first());
+        if id.is_some_and(|id| id.eq_ignore_ascii_case(trusted)) {
+            return verdicts(&tokens).unwrap_or(SenderAuth::Unknown);
+        }
+    }
+    SenderAuth::Unknown
 }
 
 /// Splits a field into `;`-separated groups of words, comments dropped and quoted strings

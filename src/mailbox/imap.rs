@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::bounded::Bounded;
-use super::imap_session::{ImapSession, Wire};
+use super::imap_session::{ImapSession, SILENCE_MAX, Wire};
 use super::{Fetched, Seen};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +26,8 @@ const FULL_LISTING_EVERY: Duration = Duration::from_secs(3600);
 /// IDLE is begun anew after this time, so that a dead connection shows (RFC 2177 allows 29
 /// minutes; NAT boxes forget sooner).
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
+/// A large message on a slow line is no silence.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
 /// UIDs in one command; RFC 7162 §4 wants lines below 8,192 octets.
 const UIDS_MAX: usize = 500;
 
@@ -103,7 +105,7 @@ impl ImapMailbox {
     pub(super) async fn describe(&mut self, keys: &[String]) -> Result<Vec<Seen>> {
         let mut described = Vec::new();
         for chunk in keys.chunks(UIDS_MAX) {
-            let items = self.fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)").await?;
+            let items = self.fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)", 0).await?;
             described.extend(items.into_iter().filter_map(Item::seen));
         }
         Ok(described)
@@ -111,12 +113,13 @@ impl ImapMailbox {
 
     pub(super) async fn fetch(&mut self, wanted: &[Seen]) -> Result<Vec<Fetched>> {
         let keys: Vec<String> = wanted.iter().map(|seen| seen.key.clone()).collect();
+        let largest = wanted.iter().map(|seen| seen.size).max().unwrap_or_default();
         let mut fetched = Vec::new();
         for chunk in keys.chunks(UIDS_MAX) {
-            for item in self.fetch_items(chunk, "(UID BODY.PEEK[])").await? {
+            for item in self.fetch_items(chunk, "(UID BODY.PEEK[])", largest).await? {
                 let seen = wanted.iter().find(|seen| seen.key == item.key);
                 if let (Some(seen), Some(raw)) = (seen, item.body) {
-                    fetched.push(Fetched { seen: seen.clone(), raw: Some(raw) });
+                    fetched.push(Fetched { seen: seen.clone(), raw: Ok(raw) });
                 }
             }
         }
@@ -125,22 +128,32 @@ impl ImapMailbox {
 
     /// Fetches, and keeps only what was asked for: servers also send flags of other messages
     /// in between. What was asked for and did not come has gone; it is not listed again.
-    async fn fetch_items(&mut self, keys: &[String], items: &str) -> Result<Vec<Item>> {
+    async fn fetch_items(
+        &mut self,
+        keys: &[String],
+        items: &str,
+        largest: u64,
+    ) -> Result<Vec<Item>> {
         let mut session = self.session.take().context("The connection was lost")?;
         let validity = session.uid_validity;
         let uids: Vec<u32> = keys.iter().filter_map(|key| uid_of(key, validity)).collect();
+        let patience = SILENCE_MAX + Duration::from_secs(largest / SLOWEST_BYTES_PER_SECOND);
         let mut found = Vec::new();
         if !uids.is_empty() {
             session
-                .command(&format!("UID FETCH {} {items}", uid_set(&uids)), |response| {
-                    if let Response::Fetch(_, attributes) = response
-                        && let Some(item) = Item::read(attributes, validity)
-                        && keys.contains(&item.key)
-                    {
-                        found.push(item);
-                    }
-                    Ok(())
-                })
+                .long_command(
+                    &format!("UID FETCH {} {items}", uid_set(&uids)),
+                    patience,
+                    |response| {
+                        if let Response::Fetch(_, attributes) = response
+                            && let Some(item) = Item::read(attributes, validity)
+                            && keys.contains(&item.key)
+                        {
+                            found.push(item);
+                        }
+                        Ok(())
+                    },
+                )
                 .await?;
         }
         self.session = Some(session);
@@ -151,6 +164,7 @@ impl ImapMailbox {
         let idles =
             self.settings.idle && self.session.as_ref().is_some_and(|session| session.has_idle);
         match self.session.take() {
+            Some(session) if session.has_news => self.session = Some(session),
             Some(mut session) if idles => {
                 session.idle(IDLE_MAX).await?;
                 self.session = Some(session);
@@ -211,7 +225,9 @@ impl Item {
     }
 
     fn seen(self) -> Option<Seen> {
-        Some(Seen { key: self.key, size: self.size?.into(), received_at: self.received_at? })
+        // Without a date it counts as old: recorded, shown to nobody's harm, never answered.
+        let received_at = self.received_at.unwrap_or_default();
+        Some(Seen { key: self.key, size: self.size?.into(), received_at })
     }
 }
 

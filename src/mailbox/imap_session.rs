@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 /// Longest silence of the server inside one answer.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// What a connection runs over: TLS, or plain text on loopback.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
@@ -27,6 +27,8 @@ pub(super) struct ImapSession {
     pub(super) uid_validity: u32,
     /// RFC 2177.
     pub(super) has_idle: bool,
+    /// The server told of new mail since the last search began.
+    pub(super) has_news: bool,
 }
 
 /// SASL PLAIN (RFC 4616); LOGIN cannot carry a password beyond ASCII.
@@ -52,7 +54,7 @@ impl ImapSession {
         let mut client = Client::new(wire);
         let plain = greet(&mut client).await?;
         let session = log_in(client, username, password, plain).await?;
-        let mut open = ImapSession { session, uid_validity: 0, has_idle: false };
+        let mut open = ImapSession { session, uid_validity: 0, has_idle: false, has_news: false };
         open.read_capabilities().await?;
         open.examine(folder).await?;
         Ok(open)
@@ -65,6 +67,16 @@ impl ImapSession {
     pub(super) async fn command(
         &mut self,
         command: &str,
+        take: impl FnMut(&Response<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.long_command(command, SILENCE_MAX, take).await
+    }
+
+    /// As [`ImapSession::command`], where one response may take `patience` to arrive.
+    pub(super) async fn long_command(
+        &mut self,
+        command: &str,
+        patience: Duration,
         mut take: impl FnMut(&Response<'_>) -> Result<()>,
     ) -> Result<()> {
         let name = command.split(' ').take(2).collect::<Vec<_>>().join(" ");
@@ -73,7 +85,7 @@ impl ImapSession {
             .await
             .with_context(|| format!("{name}: the server takes nothing"))??;
         loop {
-            let done = self.read(&name, |response| match response {
+            let done = self.read_within(patience, &name, |response| match response {
                 Response::Done { tag: found, status: Status::Ok, .. } if *found == tag => Ok(true),
                 Response::Done { tag: found, status, outcome } if *found == tag => {
                     bail!("{name}: the server says {status:?} {}", words(&outcome.information))
@@ -86,19 +98,27 @@ impl ImapSession {
         }
     }
 
-    /// The next response. BYE, and a change of UIDVALIDITY under our feet, end the session.
     async fn read<T>(
         &mut self,
         what: &str,
         look: impl FnOnce(&Response<'_>) -> Result<T>,
     ) -> Result<T> {
-        let read = timeout(SILENCE_MAX, self.session.read_response()).await;
-        let response =
-            read.with_context(|| format!("{what}: the server was silent for a minute"))?;
-        let response = response
-            .with_context(|| format!("{what}: the connection broke"))?
-            .ok_or_else(|| closed(what))?;
+        self.read_within(SILENCE_MAX, what, look).await
+    }
+
+    /// The next response. BYE, and a change of UIDVALIDITY under our feet, end the session.
+    async fn read_within<T>(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        look: impl FnOnce(&Response<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let read = timeout(patience, self.session.read_response()).await;
+        let response = read.with_context(|| format!("{what}: the server does not answer"))?;
+        let response = response.with_context(|| format!("{what}: the connection broke"))?;
+        let response = response.ok_or_else(|| closed(what))?;
         refuse_end(response.parsed(), self.uid_validity, what)?;
+        self.has_news |= is_news(response.parsed());
         look(response.parsed())
     }
 
@@ -135,6 +155,7 @@ impl ImapSession {
 
     /// The UIDs that match a search.
     pub(super) async fn search(&mut self, criteria: &str) -> Result<Vec<u32>> {
+        self.has_news = false;
         let mut uids = Vec::new();
         self.command(&format!("UID SEARCH {criteria}"), |response| {
             if let Response::MailboxData(MailboxDatum::Search(found)) = response {
@@ -163,7 +184,9 @@ impl ImapSession {
             });
             begun = look.await?;
         }
-        timeout(at_most, self.news()).await.unwrap_or(Ok(()))?;
+        if !self.has_news {
+            timeout(at_most, self.news()).await.unwrap_or(Ok(()))?;
+        }
         let done = self.session.run_command_untagged("DONE");
         timeout(SILENCE_MAX, done).await.context("DONE: the server takes nothing")??;
         let mut ended = false;
@@ -183,9 +206,7 @@ impl ImapSession {
                 self.session.read_response().await.context("IDLE: the connection broke")?;
             let response = response.ok_or_else(|| closed("IDLE"))?;
             refuse_end(response.parsed(), self.uid_validity, "IDLE")?;
-            if let Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)) =
-                response.parsed()
-            {
+            if is_news(response.parsed()) {
                 return Ok(());
             }
         }
@@ -195,6 +216,10 @@ impl ImapSession {
     pub(super) async fn log_out(mut self) {
         let _ = timeout(Duration::from_secs(5), self.session.logout()).await;
     }
+}
+
+fn is_news(response: &Response<'_>) -> bool {
+    matches!(response, Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)))
 }
 
 fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<()> {

@@ -56,9 +56,7 @@ impl MemoryMailbox {
     pub(super) fn fetch(&self, wanted: &[Seen]) -> Vec<Fetched> {
         self.with(|messages| {
             let wanted = messages.iter().filter(|(seen, _)| wanted.contains(seen));
-            wanted
-                .map(|(seen, raw)| Fetched { seen: seen.clone(), raw: Some(raw.clone()) })
-                .collect()
+            wanted.map(|(seen, raw)| Fetched { seen: seen.clone(), raw: Ok(raw.clone()) }).collect()
         })
     }
 

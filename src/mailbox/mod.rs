@@ -31,8 +31,30 @@ pub struct Seen {
 pub struct Fetched {
     /// How it was listed.
     pub seen: Seen,
-    /// The bytes; none when it is larger than the limit.
-    pub raw: Option<Vec<u8>>,
+    /// The bytes, or why there are none.
+    pub raw: Result<Vec<u8>, Unfetched>,
+}
+
+/// Why a message has no bytes. The names are reasons of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfetched {
+    /// It is larger than the limit.
+    TooLarge,
+    /// The server cannot give it, however often it is asked.
+    NotGiven,
+    /// It was read before and ended the process each time.
+    EndedTheReader,
+}
+
+impl Unfetched {
+    /// The reason in the journal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unfetched::TooLarge => "message-too-large",
+            Unfetched::NotGiven => "cannot-be-fetched",
+            Unfetched::EndedTheReader => "ended-the-reader",
+        }
+    }
 }
 
 /// An inbox.
@@ -85,7 +107,8 @@ impl Mailbox {
             Mailbox::Maildir(maildir) => maildir.fetch(&fitting)?,
             Mailbox::Memory(memory) => memory.fetch(&fitting),
         };
-        fetched.extend(large.into_iter().map(|seen| Fetched { seen, raw: None }));
+        fetched
+            .extend(large.into_iter().map(|seen| Fetched { seen, raw: Err(Unfetched::TooLarge) }));
         Ok(fetched)
     }
 

@@ -131,14 +131,14 @@ impl Tx {
     }
 
     /// Ends a letter; its words and its plain address go.
-    async fn put_away(
+    pub(super) async fn put_away(
         &mut self,
         id: i64,
         status: &str,
         note: &str,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        const SQL: &str = "UPDATE outbox SET status = ?1, note = ?2, submitted_at = CASE WHEN ?1 = 'submitted' THEN ?3 END, \
+        const SQL: &str = "UPDATE outbox SET status = ?1, note = ?2, submitted_at = CASE WHEN ?1 = 'submitted' THEN ?3 ELSE submitted_at END, ended_at = ?3, \
             outgoing = NULL, \"values\" = '{}', recipient = '', in_reply_to = NULL WHERE id = ?4";
         sqlx::query(SQL)
             .bind(status)

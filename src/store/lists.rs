@@ -193,7 +193,7 @@ impl Store {
     /// Storage errors.
     pub async fn letters_failed_since(&self, since: DateTime<Utc>) -> Result<Vec<LetterLine>> {
         const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox LEFT JOIN cases ON cases.id = outbox.case_id \
-            WHERE status IN ('refused', 'bounced', 'given-up') AND written_at > ? ORDER BY outbox.id LIMIT 500";
+            WHERE status IN ('refused', 'bounced', 'given-up') AND ended_at > ? ORDER BY outbox.id LIMIT 500";
         let rows = sqlx::query(SQL).bind(millis(since)).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(letter_line).collect())
     }

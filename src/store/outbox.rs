@@ -34,6 +34,15 @@ pub enum Audience {
     Staff,
 }
 
+/// What [`Tx::release_due`] did.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// Letters that left the desk.
+    pub letters: Vec<(LetterKind, Option<CaseId>)>,
+    /// Whether anything was written at all.
+    pub wrote: bool,
+}
+
 /// A letter to be committed.
 pub(super) struct NewLetter<'a> {
     pub(super) case: Option<CaseId>,
@@ -155,42 +164,52 @@ impl Tx {
         budget_of: impl Fn(Class) -> u32,
         audience: Audience,
         now: DateTime<Utc>,
-    ) -> Result<Vec<(LetterKind, Option<CaseId>)>> {
-        const SQL: &str = "SELECT id, kind, case_id, class, hold FROM outbox WHERE status = 'waiting' AND released_at IS NULL \
-            AND due_at <= ?1 AND (hold IS NULL OR (hold = 'budget' AND class IN (SELECT value FROM json_each(?2)))) \
+    ) -> Result<Released> {
+        // Classes without room are left out here, so that their letters, however many, stand
+        // before no other.
+        const SQL: &str = "SELECT id, kind, case_id, class FROM outbox \
+            WHERE status = 'waiting' AND released_at IS NULL AND due_at <= ?1 \
+            AND (hold IS NULL OR hold = 'budget') \
+            AND (class IS NULL OR class IN (SELECT value FROM json_each(?2))) \
             AND (?3 OR case_id IS NULL) ORDER BY written_at, id LIMIT 500";
         let mut left: Vec<(Class, u32)> = Vec::new();
         for class in Class::ALL {
             let used = self.released_in_class(*class, now).await?;
             left.push((*class, budget_of(*class).saturating_sub(used)));
         }
-        let open: Vec<&str> =
-            left.iter().filter(|(_, left)| *left > 0).map(|(class, _)| class.as_str()).collect();
-        let rows = sqlx::query(SQL)
-            .bind(millis(now))
-            .bind(serde_json::to_string(&open)?)
-            .bind(audience == Audience::Everybody)
-            .fetch_all(self.connection())
-            .await?;
-        let mut released = Vec::new();
+        let names = |open: bool| -> Result<String> {
+            let of = left.iter().filter(|(_, left)| (*left > 0) == open);
+            Ok(serde_json::to_string(&of.map(|(class, _)| class.as_str()).collect::<Vec<_>>())?)
+        };
+        let (open, closed) = (names(true)?, names(false)?);
+        let held = self.hold_for_budget(&closed, now).await?;
+        let query = sqlx::query(SQL).bind(millis(now)).bind(open);
+        let rows = query.bind(audience == Audience::Everybody).fetch_all(self.connection()).await?;
+        let mut letters = Vec::new();
         for row in &rows {
-            let id: i64 = row.get("id");
             let class = row.get::<Option<String>, _>("class").and_then(|name| Class::parse(&name));
-            let room = left.iter_mut().find(|(known, _)| Some(*known) == class);
-            match room {
-                Some((_, 0)) => {
-                    let sql = "UPDATE outbox SET hold = 'budget' WHERE id = ?";
-                    sqlx::query(sql).bind(id).execute(self.connection()).await?;
-                    continue;
-                }
+            match left.iter_mut().find(|(known, _)| Some(*known) == class) {
+                Some((_, 0)) => continue,
                 Some((_, left)) => *left -= 1,
                 None => {}
             }
-            let sql = "UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?";
-            sqlx::query(sql).bind(millis(now)).bind(id).execute(self.connection()).await?;
-            released.push((kind_of(row)?, row.get::<Option<i64>, _>("case_id").map(CaseId)));
+            sqlx::query("UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?")
+                .bind(millis(now))
+                .bind(row.get::<i64, _>("id"))
+                .execute(self.connection())
+                .await?;
+            letters.push((kind_of(row)?, row.get::<Option<i64>, _>("case_id").map(CaseId)));
         }
-        Ok(released)
+        Ok(Released { wrote: held > 0 || !letters.is_empty(), letters })
+    }
+
+    /// Marks what waits for the budget of its class, so that people see why.
+    async fn hold_for_budget(&mut self, closed: &str, now: DateTime<Utc>) -> Result<u64> {
+        const SQL: &str = "UPDATE outbox SET hold = 'budget' WHERE status = 'waiting' \
+            AND released_at IS NULL AND hold IS NULL AND due_at <= ? \
+            AND class IN (SELECT value FROM json_each(?))";
+        let query = sqlx::query(SQL).bind(millis(now)).bind(closed);
+        Ok(query.execute(self.connection()).await?.rows_affected())
     }
 
     /// Letters of a class that left the desk in the last 24 hours.
@@ -230,10 +249,26 @@ impl Tx {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn mark_bounced(&mut self, id: i64) -> Result<()> {
-        let sql = "UPDATE outbox SET status = 'bounced' WHERE id = ? AND status IN ('submitted', 'uncertain', 'waiting')";
-        sqlx::query(sql).bind(id).execute(self.connection()).await?;
-        Ok(())
+    pub async fn mark_bounced(&mut self, id: i64, now: DateTime<Utc>) -> Result<()> {
+        self.put_away(id, "bounced", "", now).await
+    }
+
+    /// Takes a letter up again whose arrival nobody knows, or puts it away for good.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn resolve_uncertain(
+        &mut self,
+        id: i64,
+        again: bool,
+        now: DateTime<Utc>,
+    ) -> Result<bool> {
+        const AGAIN: &str = "UPDATE outbox SET status = 'waiting', uncertain = 0, due_at = ? \
+            WHERE id = ? AND status = 'uncertain'";
+        const DROP: &str = "UPDATE outbox SET status = 'cancelled', outgoing = NULL, \
+            \"values\" = '{}', recipient = '', ended_at = ? WHERE id = ? AND status = 'uncertain'";
+        let query = sqlx::query(if again { AGAIN } else { DROP }).bind(millis(now)).bind(id);
+        Ok(query.execute(self.connection()).await?.rows_affected() == 1)
     }
 
     /// Lets letters that wait for approval go; all of them, or the one of that row.

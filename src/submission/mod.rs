@@ -91,7 +91,12 @@ impl Line {
             }
         }
         match settings.connect().await {
-            Ok(connection) => self.submit_over(connection, parcel).await,
+            // On a connection of its own a letter counts as tried, wherever it broke: one that a
+            // server always hangs up on must not stand before all others for ever.
+            Ok(connection) => match self.submit_over(connection, parcel).await {
+                End::NotTried(why) => End::Temporary(why),
+                end => end,
+            },
             Err(why) => End::NotTried(format!("{why:#}")),
         }
     }

@@ -154,13 +154,13 @@ impl Connection {
             parameters.push(MailParameter::SmtpUtfEight);
         }
         if let Err(end) = before_dot(connection, Mail::new(Some(from), parameters)).await {
-            return end;
+            return not_for_good(end);
         }
         if let Err(end) = before_dot(connection, Rcpt::new(to, Vec::new())).await {
             return end;
         }
         if let Err(end) = before_dot(connection, Data).await {
-            return end;
+            return not_for_good(end);
         }
         crate::step::step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
@@ -191,6 +191,15 @@ async fn before_dot<C: Display>(
         // A parked connection that the server closed meanwhile ends here, too.
         Ok(Err(why)) => Err(End::NotTried(in_words(&why))),
         Err(_) => Err(End::Temporary("no answer within five minutes".to_owned())),
+    }
+}
+
+/// A refusal of the sender or of all mail says nothing about this recipient: the account may
+/// be over its quota, and be right tomorrow.
+fn not_for_good(end: End) -> End {
+    match end {
+        End::Permanent(why) => End::Temporary(why),
+        end => end,
     }
 }
 

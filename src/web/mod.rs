@@ -20,7 +20,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::bot::page::{PageAct, PageAnswer, is_for_requester_page};
-use crate::bot::timer::POLLED;
+use crate::bot::timer::{POLLED, PROGRESS};
 use crate::case::verification::Purpose;
 use crate::case::{LetterKind, Role, State as CaseState};
 use crate::clock::Clock;
@@ -199,10 +199,11 @@ async fn act_on_case(
 async fn health(State(web): State<Web>) -> Response {
     let now = web.clock.now();
     let polled_at = web.store.mark_at(POLLED).await;
+    let progress_at = web.store.mark_at(PROGRESS).await.unwrap_or_default();
     let (database, inbox) = match polled_at {
         Err(_) => ("failing", "unknown"),
         Ok(polled_at) => {
-            let since = polled_at.unwrap_or(web.started_at).max(web.started_at);
+            let since = polled_at.max(progress_at).unwrap_or(web.started_at).max(web.started_at);
             let fresh = now - since < Span::minutes(POLL_AGE_MINUTES_MAX);
             ("ok", if fresh { "ok" } else { "failing" })
         }

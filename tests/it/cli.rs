@@ -11,7 +11,7 @@ struct Host {
     folder: TempDir,
 }
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 mode = "live"
 [identity]
 organization = "Flexus"
@@ -275,4 +275,38 @@ fn commands_say_what_is_missing() {
     ] {
         assert!(host.is_refused(args).contains("There is no database"), "{args:?}");
     }
+}
+
+/// Promise 8, and a stop that ends cleanly within seconds.
+#[test]
+fn a_second_daemon_is_refused() {
+    let host = Host::new(CONFIG);
+    let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_deletion-desk"))
+        .arg("run")
+        .current_dir(host.folder.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !host.types(&["journal", "verify"]).0 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(host.is_refused(&["run"]).contains("Another deletion-desk runs with the database"));
+    assert!(host.types(&["digest", "--print"]).1.contains("Deletion requests: 0 due, all well"));
+    assert!(host.types(&["cases", "list"]).1.contains("No case is open."));
+    assert!(
+        host.is_refused(&["cases", "show", "DEL-2345-6789"])
+            .contains("There is no case DEL-2345-6789")
+    );
+    assert!(host.is_refused(&["cases", "show", "7"]).contains("one looks like DEL-7K3M-Q2XA"));
+    assert!(
+        host.is_refused(&["letters", "approve", "7"]).contains("No letter 7 waits for approval")
+    );
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &fs::metadata(host.path("bot.key")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    std::process::Command::new("kill").arg(first.id().to_string()).status().unwrap();
+    assert!(first.wait().unwrap().success());
+    fs::remove_file(host.path("bot.key")).unwrap();
+    assert!(host.is_refused(&["run"]).contains("bot.key is missing"), "a lost key is not replaced");
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use deletion_desk::bot::tasks::{Poll, WAKES_WAITING_MAX, poll_once};
+use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
 use deletion_desk::bot::{Bot, Settings};
 use deletion_desk::case::verification::TokenKey;
 use deletion_desk::classify::rules::RuleSet;
@@ -224,7 +224,7 @@ impl Desk {
     pub(crate) async fn polls(&self) {
         let poll = Poll { every: Duration::from_secs(60), message_bytes_max: 1 << 20 };
         let mut mailbox = Mailbox::Memory(self.inbox.clone());
-        poll_once(&mut mailbox, poll, &self.wakes).await.unwrap();
+        poll_once(&mut mailbox, &mut Suspects::default(), poll, &self.wakes).await.unwrap();
         self.wakes.send(Wake::Polled).await.unwrap();
         self.barrier().await;
     }

@@ -1,10 +1,5 @@
 //! Everything that needs more than one module: one binary, one harness.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 mod answers;
 mod bounces;
 mod browser;
@@ -14,6 +9,7 @@ mod decision_table;
 mod digest;
 mod harness;
 mod journal;
+mod killed;
 mod letters;
 mod outbox;
 mod page;
