@@ -14,6 +14,7 @@ CREATE TABLE inbox (
     case_id     INTEGER REFERENCES cases (id),
     proposed    TEXT,                          -- an address staff may open a case for; short-lived
     excerpt     TEXT,                          -- for staff; short-lived
+    dismissed   INTEGER NOT NULL DEFAULT 0,    -- staff took it up, or off their list
     handled_at  INTEGER,
     UNIQUE (mailbox, key)
 ) STRICT;

@@ -252,7 +252,9 @@ fn message_line(line: &MessageLine, zone: Tz) -> Value {
         "who": line.proposed.as_ref().map(|address| address.masked()).unwrap_or_default(),
         "why": why_in_words(&line.reason),
         "reference": match line.outcome {
-            Some(Outcome::Quarantined) => format!("message {}", line.key),
+            Some(Outcome::Quarantined) => {
+                format!("arrived at {}", line.received_at.with_timezone(&zone).format("%H:%M:%S"))
+            }
             _ => line.reference.clone().unwrap_or_default(),
         },
         "excerpt": line.excerpt.clone().unwrap_or_default(),
@@ -268,6 +270,9 @@ pub fn why_in_words(reason: &str) -> &str {
         "before-first-start" => {
             "a deletion request from before the first start; its clock may be running"
         }
+        "automatic-request" => "a deletion request that a program sent; programs get no answer",
+        "cannot-be-fetched" => "the mail server cannot give it",
+        "ended-the-reader" => "ended the desk each time it was read",
         "forwarded-by-staff" => "passed on by a colleague; nobody was asked",
         "names-another-address" => {
             "a deletion request that names another address than its sender's"
@@ -298,7 +303,9 @@ fn letter_lines(material: &Material, rows_max: usize) -> Vec<Value> {
         material.letters.iter().filter(|line| line.status == "waiting" && line.attempts >= 3);
     let describe = |line: &LetterLine| {
         let what = match line.status.as_str() {
-            "uncertain" => "may or may not have arrived, twice; please look into the Sent folder",
+            "uncertain" => {
+                "may or may not have arrived, twice; ask the requester, then `letters retry` or `letters drop`"
+            }
             "refused" => "was refused by the mail server",
             "bounced" => "came back as undeliverable",
             "given-up" => "could not be handed over, after many attempts",

@@ -38,6 +38,7 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => commands::explain::explain(config, &args),
         Command::Cases(command) => commands::cases::cases(config, command).await,
         Command::Letters(command) => commands::letters::letters(config, command).await,
+        Command::Messages(command) => commands::messages::messages(config, command).await,
         Command::Digest(args) => commands::digest::digest(config, &args).await,
         Command::Journal(command) => commands::journal::journal(config, command).await,
     }

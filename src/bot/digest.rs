@@ -12,7 +12,7 @@ use crate::store::Store;
 use crate::store::inbox::Outcome;
 
 /// Suggestions that nobody took up are repeated for so many days.
-const SUGGESTIONS_DAYS: i64 = 14;
+const SUGGESTIONS_DAYS: i64 = 60;
 
 /// The digest as of `now`; reads only.
 ///

@@ -140,7 +140,11 @@ impl Bot {
                     in_reply_to: in_reply_to.as_deref(),
                     class: Some(asked.class),
                     ..Happening::new(
-                        Event::RequestReceived { source: asked.source, received_at },
+                        Event::RequestReceived {
+                            source: asked.source,
+                            received_at,
+                            authenticated: asked.class == Class::Authenticated,
+                        },
                         About::Address(&asked.recipient),
                     )
                 },
@@ -274,7 +278,9 @@ fn old(classification: &Classification, mail: &Mail) -> Handled {
 /// Whom staff may open a case for: a suggestion, whatever it is.
 fn proposal(why: ForStaff, mail: &Mail) -> Option<EmailAddress> {
     match why {
-        ForStaff::PossibleRequest | ForStaff::NamesAnotherAddress => mail.author.address().cloned(),
+        ForStaff::PossibleRequest | ForStaff::AutomaticRequest | ForStaff::NamesAnotherAddress => {
+            mail.author.address().cloned()
+        }
         ForStaff::ForwardedByStaff => text::addresses(&mail.body.quoted).into_iter().next(),
         ForStaff::FormNotAuthenticated => text::addresses(&mail.body.own).into_iter().next(),
         ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => None,
@@ -289,7 +295,9 @@ fn is_answer(mail: &Mail) -> bool {
 /// The subject and the beginning of what a mail says, on one line.
 fn excerpt(mail: &Mail) -> String {
     let own = if mail.body.own.trim().is_empty() { &mail.body.quoted } else { &mail.body.own };
-    let text = format!("{}: {own}", mail.subject);
+    let from = mail.author.address().map(EmailAddress::masked);
+    let text =
+        format!("{} wrote \"{}\": {own}", from.as_deref().unwrap_or("somebody"), mail.subject);
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
     let short: String = line.chars().take(EXCERPT_CHARS_MAX).collect();

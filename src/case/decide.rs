@@ -92,10 +92,15 @@ pub fn decide(
 /// Without a case only a request means anything.
 fn begin(event: &Event, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
     match event {
-        Event::RequestReceived { source, received_at } if !facts.suppressed => {
-            open(*source, *received_at, facts, policy, now)
+        Event::RequestReceived { source, received_at, authenticated } => {
+            // "I never ask" holds until the address itself writes, provably, or staff insist.
+            let lifts = *authenticated || *source == Source::Staff;
+            if facts.suppressed && !lifts {
+                return Decision::keep(Reason::AddressSuppressed);
+            }
+            let opened = open(*source, *received_at, facts, policy, now);
+            Decision { lift: facts.suppressed, ..opened }
         }
-        Event::RequestReceived { .. } => Decision::keep(Reason::AddressSuppressed),
         Event::VerificationReleased
         | Event::Confirmed { .. }
         | Event::RoleChanged { .. }

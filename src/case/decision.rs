@@ -16,6 +16,8 @@ pub struct Decision {
     pub letters: Vec<(Letter, DateTime<Utc>)>,
     /// The address is not to be asked again until it lifts that itself.
     pub suppress: bool,
+    /// The address asks again: it may be asked from now on.
+    pub lift: bool,
     /// Why.
     pub reason: Reason,
 }
@@ -126,12 +128,18 @@ named! {
 impl Decision {
     /// Nothing changes, for that reason.
     pub(super) fn keep(reason: Reason) -> Decision {
-        Decision { change: Change::default(), letters: Vec::new(), suppress: false, reason }
+        Decision {
+            change: Change::default(),
+            letters: Vec::new(),
+            suppress: false,
+            lift: false,
+            reason,
+        }
     }
 
     /// The case changes, for that reason.
     pub(super) fn change(change: Change, reason: Reason) -> Decision {
-        Decision { change, letters: Vec::new(), suppress: false, reason }
+        Decision { change, letters: Vec::new(), suppress: false, lift: false, reason }
     }
 
     /// With a letter that may leave from `not_before` on.

@@ -42,6 +42,8 @@ pub enum Event {
         source: Source,
         /// When it reached us.
         received_at: DateTime<Utc>,
+        /// The address itself wrote, with an aligned DMARC pass.
+        authenticated: bool,
     },
     /// The verification letter left the desk: its days run from now.
     VerificationReleased,

@@ -79,6 +79,8 @@ crate::case::state::named! {
         FormNotAuthenticated = "form-not-authenticated",
         /// A form of ours without an address in its place.
         FormWithoutAddress = "form-without-address",
+        /// A request that a program sent: no answer, but a person looks.
+        AutomaticRequest = "automatic-request",
         /// A request whose sender is not one plain address.
         NoSingleAuthor = "no-single-author",
     }
@@ -151,12 +153,40 @@ fn verdict(
                 Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
             };
         }
-        Err(origin) => return Verdict::LeftAlone(left_alone(origin)),
+        Err(origin) => return not_answerable(mail, answers, origin, rules, evidence),
     };
     if answers.is_some() {
         return Verdict::Answer(answer(mail, rules, evidence));
     }
     request(mail, answerable, desk, rules, evidence)
+}
+
+/// Mail that must not be answered. What surely asks for a deletion all the same, as services
+/// do that write for people, is not left to a count: staff see it.
+fn not_answerable(
+    mail: &Mail,
+    answers: Option<LetterKind>,
+    origin: Origin,
+    rules: &RuleSet,
+    evidence: &mut Vec<Evidence>,
+) -> Verdict {
+    use origin::Sign;
+    let may_ask = matches!(
+        origin,
+        Origin::Automatic(
+            Sign::AutoSubmitted
+                | Sign::List
+                | Sign::Precedence
+                | Sign::RoleSender
+                | Sign::TooManyHops
+        )
+    );
+    let own_thread = answers.is_none() && !is_in_a_thread(mail);
+    if may_ask && own_thread && rules.judge(Kind::DeletionRequest, mail, evidence) == Strength::Acts
+    {
+        return Verdict::ForStaff(ForStaff::AutomaticRequest);
+    }
+    Verdict::LeftAlone(left_alone(origin))
 }
 
 fn request(

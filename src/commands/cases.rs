@@ -16,6 +16,7 @@ use crate::case::deadline::{Standing, day_of, nearest_date, standing};
 use crate::case::letter::Kept;
 use crate::case::{Event, Means, Outcome, Reason, Recipient, Reference, Role, Source};
 use crate::clock::Clock;
+use crate::config::Mode;
 use crate::mail::EmailAddress;
 use crate::store::Store;
 use crate::store::cases::StoredCase;
@@ -112,7 +113,7 @@ pub async fn cases(config: &Path, command: CasesCommand) -> Result<ExitCode> {
         CasesCommand::Complete { reference, by, outcome, kept } => {
             let work = Work { by: &by, outcome, kept: &kept };
             let reference = complete(&store, &settings, &reference, &work, now).await?;
-            println!("{reference} is complete; the running desk tells the requester now.");
+            println!("{reference} is complete; {}.", what_now(settings.mode));
         }
     }
     store.close().await;
@@ -300,6 +301,15 @@ pub fn reason_in_words(reason: &str) -> String {
     words.to_owned()
 }
 
+/// What becomes of the letter that was just written.
+fn what_now(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Live => "the running desk tells the requester now",
+        Mode::Approve => "the letter to the requester waits for `deletion-desk letters approve`",
+        Mode::Observe => "the desk only observes, so its letter waits until the mode is changed",
+    }
+}
+
 /// A request that staff bring.
 #[derive(Debug)]
 pub enum Request {
@@ -346,7 +356,7 @@ pub async fn open(
         }
     };
     let recipient = Recipient::of_case(&address);
-    let event = Event::RequestReceived { source: Source::Staff, received_at };
+    let event = Event::RequestReceived { source: Source::Staff, received_at, authenticated: false };
     let authority = Authority::command_line(by);
     let happening = Happening {
         class: Some(Class::Authenticated),

@@ -9,6 +9,9 @@ use serde_json::json;
 
 use super::JsonArgs;
 use super::setup::Setup;
+use crate::clock::Clock;
+use crate::config::Mode;
+use crate::store::Store;
 
 /// What can be done with letters.
 #[derive(Debug, Subcommand)]
@@ -24,6 +27,18 @@ pub enum LettersCommand {
         #[arg(long, conflicts_with = "number")]
         all: bool,
     },
+    /// Send a letter again of which nobody knows whether it arrived
+    Retry {
+        /// Number of the letter
+        #[arg(value_name = "NUMBER")]
+        number: i64,
+    },
+    /// Put such a letter away: it arrived, or is not needed
+    Drop {
+        /// Number of the letter
+        #[arg(value_name = "NUMBER")]
+        number: i64,
+    },
 }
 
 /// Lists or approves.
@@ -31,8 +46,11 @@ pub enum LettersCommand {
 /// # Errors
 /// Configuration and storage errors; a number that no waiting letter has.
 pub async fn letters(config: &Path, command: LettersCommand) -> Result<ExitCode> {
-    let store = Setup::read(config)?.open_store().await?;
+    let setup = Setup::read(config)?;
+    let store = setup.open_store().await?;
     match command {
+        LettersCommand::Retry { number } => resolve(&store, number, true).await?,
+        LettersCommand::Drop { number } => resolve(&store, number, false).await?,
         LettersCommand::List(args) => {
             let lines = store.letters_not_done().await?;
             if args.json {
@@ -69,10 +87,27 @@ pub async fn letters(config: &Path, command: LettersCommand) -> Result<ExitCode>
                     bail!("No letter {number} waits for approval; see `deletion-desk letters list`")
                 }
                 (_, 0) => println!("No letter waits for approval."),
-                (_, count) => println!("{count} approved; the running desk sends them now."),
+                (_, count) if setup.config.mode == Mode::Observe => {
+                    println!(
+                        "{count} approved; the desk only observes, so they wait until the mode is changed."
+                    );
+                }
+                (_, count) => {
+                    println!("Approved: {count}. The running desk sends what is approved now.")
+                }
             }
         }
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn resolve(store: &Store, number: i64, again: bool) -> Result<()> {
+    let mut tx = store.begin().await?;
+    if !tx.resolve_uncertain(number, again, Clock::System.now()).await? {
+        bail!("Letter {number} is none whose arrival is unknown; see `deletion-desk letters list`");
+    }
+    tx.commit().await?;
+    println!("{}", if again { "The running desk sends it again now." } else { "It is put away." });
+    Ok(())
 }

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod explain;
 pub mod journal;
 pub mod letters;
+pub mod messages;
 pub mod run;
 pub mod setup;
 
@@ -50,9 +51,12 @@ pub enum Command {
     /// List, show, open and complete cases
     #[command(subcommand)]
     Cases(cases::CasesCommand),
-    /// List and approve letters that wait (mode = "approve")
+    /// List letters that wait, approve them (mode = "approve"), settle doubtful ones
     #[command(subcommand)]
     Letters(letters::LettersCommand),
+    /// List mail that a person has to look at, and take it off the list
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
     /// Print today's digest, or send it to staff now
     Digest(digest::DigestArgs),
     /// Check the journal

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tracing::info;
 
 use super::setup::{Setup, lock};
@@ -102,10 +103,25 @@ pub async fn start(
         stop.await;
         drop(wakes.send(Wake::Stop).await);
     });
-    let ended = bot.run(woken).await;
+    let ended = tokio::select! {
+        ended = bot.run(woken) => ended,
+        why = first_panic(&mut tasks) => Err(why),
+    };
     drop(stop_page);
     tasks.shutdown().await;
     ended
+}
+
+/// Waits for a task that breaks off. A desk that reads no more, or sends no more, must not
+/// look as if it did.
+async fn first_panic(tasks: &mut JoinSet<()>) -> anyhow::Error {
+    loop {
+        match tasks.join_next().await {
+            Some(Err(why)) if why.is_panic() => return anyhow!("A task broke off: {why}"),
+            Some(_) => {}
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// Ends with SIGTERM or SIGINT.

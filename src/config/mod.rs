@@ -111,6 +111,22 @@ impl Config {
                 ),
             )?;
         }
+        if let Some(url) = &self.web.public_url
+            && url.splitn(4, '/').nth(3).is_some()
+        {
+            wrong(
+                "web",
+                "public_url",
+                "it has a path; the page needs a host name of its own".into(),
+            )?;
+        }
+        if self.poll() > Duration::from_secs(600) {
+            wrong(
+                "mailbox",
+                "poll",
+                "at most \"10m\"; after 15 minutes of silence staff are alarmed".into(),
+            )?;
+        }
         if self.identity.language != "en" {
             wrong("identity", "language", "only \"en\" has letters so far".into())?;
         }

@@ -86,17 +86,28 @@ impl Tx {
         row.as_ref().map(stored).transpose()
     }
 
-    /// The open case for an address. There is at most one: a further request joins it.
+    /// The open case for exactly this address, whatever the case of its letters. There is at
+    /// most one: a further request joins it. Another plus-tag may be another account.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn open_case_for(&mut self, address: &EmailAddress) -> Result<Option<StoredCase>> {
         const SQL: &str = select_cases!(
-            "WHERE cases.address_key = ? AND cases.state <> 'closed' ORDER BY cases.id LIMIT 1"
+            "WHERE cases.address_key = ? AND cases.state <> 'closed' ORDER BY cases.id"
         );
         let key = self.key.address_key(address);
-        let row = sqlx::query(SQL).bind(key).fetch_optional(self.connection()).await?;
-        row.as_ref().map(stored).transpose()
+        let rows = sqlx::query(SQL).bind(key).fetch_all(self.connection()).await?;
+        let is_same = |stored: &StoredCase| {
+            let subject = stored.subject.as_ref().map(EmailAddress::as_str);
+            subject.is_some_and(|subject| subject.to_lowercase() == address.as_str().to_lowercase())
+        };
+        for row in &rows {
+            let found = stored(row)?;
+            if is_same(&found) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// The open cases whose dates may have come.

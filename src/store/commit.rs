@@ -120,6 +120,10 @@ impl Tx {
             let key = self.key.address_key(recipient.address());
             self.suppress(&key, now).await?;
         }
+        if let (true, Some(recipient)) = (decision.lift, &recipient) {
+            let key = self.key.address_key(recipient.address());
+            self.lift_suppression(&key).await?;
+        }
         let left_verification = case.is_some_and(|case| case.state == State::AwaitingVerification)
             && after.state != State::AwaitingVerification;
         if left_verification {

@@ -216,12 +216,24 @@ impl Tx {
         }))
     }
 
+    /// Takes a message off the list of those that wait for a person; its excerpt goes.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn dismiss(&mut self, id: i64) -> Result<bool> {
+        const SQL: &str = "UPDATE inbox SET dismissed = 1, proposed = NULL, excerpt = NULL \
+            WHERE id = ? AND dismissed = 0 \
+            AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted')";
+        let query = sqlx::query(SQL).bind(id);
+        Ok(query.execute(self.connection()).await?.rows_affected() == 1)
+    }
+
     /// Notes that staff took a suggestion up as a case.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn take_up_proposal(&mut self, id: i64, case: CaseId) -> Result<()> {
-        sqlx::query("UPDATE inbox SET case_id = ?, proposed = NULL, excerpt = NULL WHERE id = ?")
+        sqlx::query("UPDATE inbox SET case_id = ?, dismissed = 1, proposed = NULL, excerpt = NULL WHERE id = ?")
             .bind(case.0)
             .bind(id)
             .execute(self.connection())

@@ -104,7 +104,7 @@ impl Store {
         until: DateTime<Utc>,
     ) -> Result<Vec<MessageLine>> {
         const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
-            WHERE handled_at > ? AND handled_at <= ? AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted') \
+            WHERE handled_at > ? AND handled_at <= ? AND dismissed = 0 AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted') \
             ORDER BY handled_at, inbox.id LIMIT ?";
         let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until)).bind(MESSAGES_MAX);
         Ok(query.fetch_all(self.readers()).await?.iter().map(message_line).collect())

@@ -66,6 +66,12 @@ impl Tx {
         Ok(query.fetch_optional(self.connection()).await?.is_some())
     }
 
+    pub(super) async fn lift_suppression(&mut self, address_key: &str) -> Result<()> {
+        let query = sqlx::query("DELETE FROM suppressions WHERE address_key = ?").bind(address_key);
+        query.execute(self.connection()).await?;
+        Ok(())
+    }
+
     pub(super) async fn suppress(&mut self, address_key: &str, since: DateTime<Utc>) -> Result<()> {
         sqlx::query(
             "INSERT INTO suppressions (address_key, since) VALUES (?, ?) ON CONFLICT DO NOTHING",

@@ -63,7 +63,10 @@ fn events() -> Vec<(&'static str, Event)> {
     let kept = vec![Kept { what: "invoices".into(), why: "tax law".into() }];
     let by = Authority::command_line("Ada");
     vec![
-        ("request-received", Event::RequestReceived { source: Source::Mail, received_at }),
+        (
+            "request-received",
+            Event::RequestReceived { source: Source::Mail, received_at, authenticated: false },
+        ),
         ("verification-released", Event::VerificationReleased),
         ("confirmed by mail", Event::Confirmed { means: Means::Reply, role: None }),
         ("confirmed as own-account", Event::Confirmed { means, role: Some(Role::OwnAccount) }),

@@ -113,7 +113,7 @@ impl Desk {
 
     /// With other settings.
     pub(crate) async fn with(change: impl FnOnce(String) -> String) -> Desk {
-        let folder = TempDir::new().unwrap();
+        let folder = memory_folder();
         let config = change(CONFIG.to_owned());
         let clock = Clock::manual(START.parse().unwrap());
         let mut desk = Desk::start(
@@ -132,7 +132,7 @@ impl Desk {
 
     /// With mail that lies there before the first start.
     pub(crate) async fn beside(old: &[(i64, &str)], change: impl FnOnce(String) -> String) -> Desk {
-        let folder = TempDir::new().unwrap();
+        let folder = memory_folder();
         let clock = Clock::manual(START.parse().unwrap());
         let inbox = MemoryMailbox::default();
         for (index, (days_ago, raw)) in old.iter().enumerate() {
@@ -418,6 +418,13 @@ fn path_of(url: &str) -> &str {
 
 fn crlf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
+/// A folder in memory where there is one: most tests are about what is written, not about the
+/// disk, and commit thousands of times.
+fn memory_folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
 }
 
 /// A mail of a person.

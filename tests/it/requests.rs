@@ -124,7 +124,7 @@ async fn in_somebody_elses_thread_a_subject_alone_is_a_suggestion() {
 async fn two_requests_before_confirmation_share_one_verification() {
     let mut desk = Desk::live().await;
     desk.receives(&mail(JANE, REQUEST, "first")).await;
-    desk.receives(&mail("Jane+again@example.org", REQUEST, "second one")).await;
+    desk.receives(&mail("Jane@Example.org", REQUEST, "second one")).await;
     desk.receives(&form(JANE)).await;
     assert_eq!(desk.cases().await.len(), 1);
     assert_eq!(desk.letters_out(), 1);
@@ -340,4 +340,72 @@ async fn our_mail_contains_nothing_that_the_requester_wrote() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn another_plus_address_is_another_case_under_the_same_caps() {
+    let mut desk = Desk::live().await;
+    desk.receives(&mail(JANE, REQUEST, "please")).await;
+    let link = desk.last_letter_to(JANE).link();
+    desk.confirms(&link, "own-account").await;
+    desk.receives(&mail("jane+home@example.org", REQUEST, "and this one")).await;
+    assert_eq!(desk.cases().await.len(), 2, "perhaps another account");
+    assert_eq!(desk.outcomes().await.last().unwrap(), "opened: verification-deferred");
+    desk.days_pass(1).await;
+    assert_eq!(desk.letters_to("jane+home@example.org").len(), 1);
+}
+
+/// Promise 14.
+#[tokio::test]
+async fn only_the_address_itself_provably_lifts_that_it_never_asks() {
+    let mut desk = Desk::live().await;
+    desk.receives(&form(JANE)).await;
+    let letter = desk.last_letter_to(JANE);
+    desk.receives(&answer(JANE, &letter, "No, that was not me.")).await;
+    desk.days_pass(10).await;
+    desk.receives(&mail(JANE, REQUEST, "a forger may write this")).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: address-suppressed");
+    let pass = "Authentication-Results: mx.flexus.example; dmarc=pass header.from=example.org\n";
+    desk.receives(&(pass.to_owned() + &mail(JANE, REQUEST, "and this is me"))).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "opened: verification-requested");
+    assert_eq!(desk.letters_to(JANE).len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_a_program_sent_is_shown_to_staff() {
+    let raw = "Auto-Submitted: auto-generated\n".to_owned()
+        + &mail(JANE, REQUEST, "please delete my data");
+    let desk = desk_with(&raw).await;
+    assert_eq!(desk.outcomes().await, ["for-staff: automatic-request"]);
+    assert_eq!(desk.letters_out(), 0);
+}
+
+/// A flood of one class, however large, delays no letter of another.
+#[tokio::test]
+async fn a_thousand_waiting_forms_hold_up_nothing() {
+    let mut desk = Desk::with(|config| config + "[limits]\nforms_per_day_max = 5\n").await;
+    for n in 0..1000 {
+        desk.mail_arrives(&form(&format!("someone{n}@example.net")));
+    }
+    desk.settles().await;
+    desk.receives(&mail(JANE, REQUEST, "a genuine one")).await;
+    let link = desk.last_letter_to(JANE).link();
+    desk.confirms(&link, "own-account").await;
+    assert_eq!(desk.letters_to(JANE).len(), 2);
+    desk.hours_pass(20).await;
+    assert!(
+        desk.subjects_to(OFFICER).iter().any(|subject| subject.starts_with("Deletion requests:"))
+    );
+}
+
+#[tokio::test]
+async fn however_much_old_mail_there_is_none_of_it_is_answered() {
+    let other = mail("sam@example.com", "hello", "x");
+    let mut old: Vec<(i64, String)> =
+        (0..2100).map(|n| (0, format!("X-Number: {n}\n{other}"))).collect();
+    old.push((0, mail(JANE, REQUEST, "please")));
+    let old: Vec<(i64, &str)> = old.iter().map(|(days, raw)| (*days, raw.as_str())).collect();
+    let desk = Desk::beside(&old, |config| config).await;
+    assert_eq!(desk.letters_out(), 0);
+    assert!(desk.cases().await.is_empty());
 }

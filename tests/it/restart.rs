@@ -18,7 +18,11 @@ async fn a_change_of_uidvalidity_answers_nobody_twice() {
     assert_eq!(desk.cases().await.len(), 1);
     assert_eq!(desk.outcomes().await[2..], ["known: same-bytes", "known: same-bytes"]);
     desk.days_pass(1).await;
-    assert!(desk.last_letter_to(OFFICER).words().contains("2 of them were known already"));
+    assert!(
+        desk.last_letter_to(OFFICER)
+            .words()
+            .contains("2 mails were copies of some that the desk knew already")
+    );
 }
 
 #[tokio::test]
