@@ -1,5 +1,6 @@
 //! The command line; one line per command.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -52,7 +53,9 @@ fn start_log(default: &str) {
         "{wanted},async_imap=info,imap_proto=info,lettre=info,rustls=warn,sqlx=warn,mail_parser=info"
     );
     let filter = EnvFilter::try_new(&capped).unwrap_or_else(|_| EnvFilter::new(default));
+    let colored = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
+        .with_ansi(colored)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)

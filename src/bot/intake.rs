@@ -1,7 +1,10 @@
 //! From a listed message to its one outcome.
 
-use anyhow::Result;
+use std::time::Duration as Time;
+
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
+use tokio::time::timeout;
 use tracing::{error, info};
 
 use super::reading::{Read, read};
@@ -14,6 +17,8 @@ use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
 
 /// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
+/// A batch is read in milliseconds; what takes this long is no mail of a person.
+const READ_PATIENCE: Time = Time::from_secs(20);
 /// How far the clocks of mail server and desk may differ.
 const CLOCKS_DIFFER_MINUTES: i64 = 60;
 
@@ -121,7 +126,9 @@ impl Bot {
         tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
         step("before-parse");
-        let read = read(batch, self.settings.bounds).await?;
+        let reading = timeout(READ_PATIENCE, read(batch, self.settings.bounds));
+        // The next time they are read one by one, and the one it was is set aside.
+        let read = reading.await.context("Reading a batch took too long")??;
         step("after-parse");
         let messages: Vec<(Attempt, Read)> = attempts.into_iter().zip(read).collect();
         match self.commit_batch(&messages).await {

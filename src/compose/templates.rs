@@ -291,7 +291,7 @@ mod samples {
                 "awaiting", "in-progress", "redirecting", "completed", "redirected", "withdrawn",
                 "expired", "undeliverable",
             ].iter().map(|state| context! {
-                state => *state, problem => "p", masked => "j…e@example.org", chosen => "", role => "own account",
+                state => *state, problem => "p", pressed => "disown", masked => "j…e@example.org", chosen => "", role => "own account",
                 reference => "r", received_on => "1 June", confirmed_on => "1 June", due_on => "1 July",
                 closed_on => "2 July", action => "/c/x", just_done => true, ticked => false,
             }).collect(),

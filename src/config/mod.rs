@@ -82,87 +82,71 @@ impl Config {
 
     /// What the types cannot say.
     fn check(&self, text: &str) -> Result<()> {
-        let wrong = |section: &str, key: &str, what: String| -> Result<()> {
-            Err(self.problem(text, section, key, &what))
-        };
+        let found = self.wrong_about_desk().or_else(|| self.wrong_about_page());
+        match found.or_else(|| self.wrong_about_numbers()).or_else(|| self.wrong_about_servers()) {
+            Some(Wrong(section, key, what)) => Err(self.problem(text, section, key, &what)),
+            None => Ok(()),
+        }
+    }
+
+    fn wrong_about_desk(&self) -> Option<Wrong> {
+        let octets = self.identity.address.local_part().len() + 1 + TOKEN_CHARS;
         if self.staff.members.is_empty() {
-            wrong(
-                "staff",
-                "members",
-                "nobody gets the digest; add a [[staff.members]] with address and name".into(),
-            )?;
+            let what = "nobody gets the digest; add a [[staff.members]] with address and name";
+            return Some(Wrong("staff", "members", what.into()));
         }
-        if matches!(self.web.listen, Listen::On(_)) && self.web.public_url.is_none() {
-            wrong(
-                "web",
-                "public_url",
+        if self.identity.plus_addressing && octets > LOCAL_PART_OCTETS_MAX {
+            let what = format!(
+                "with a token behind a plus sign it would have {octets} octets before the @, and \
+                 64 are allowed; use a shorter address or plus_addressing = false"
+            );
+            return Some(Wrong("identity", "address", what));
+        }
+        let known = self.identity.language == "en";
+        let what = "only \"en\" has letters so far";
+        (!known).then(|| Wrong("identity", "language", what.into()))
+    }
+
+    fn wrong_about_page(&self) -> Option<Wrong> {
+        let what = match (self.web.listen, &self.web.public_url) {
+            (Listen::On(_), None) => {
                 "links need the address that people reach the page at; set it, or listen = \"off\""
-                    .into(),
-            )?;
-        }
-        let local_part = self.identity.address.local_part().len() + 1 + TOKEN_CHARS;
-        if self.identity.plus_addressing && local_part > LOCAL_PART_OCTETS_MAX {
-            wrong(
-                "identity",
-                "address",
-                format!(
-                    "with a token behind a plus sign it would have {local_part} octets before the @, and 64 are allowed; \
-                 use a shorter address or plus_addressing = false"
-                ),
-            )?;
-        }
-        if let Some(url) = &self.web.public_url
-            && url.splitn(4, '/').nth(3).is_some()
-        {
-            wrong(
-                "web",
-                "public_url",
-                "it has a path; the page needs a host name of its own".into(),
-            )?;
-        }
-        if self.poll() > Duration::from_secs(600) {
-            wrong(
-                "mailbox",
-                "poll",
-                "at most \"10m\"; after 15 minutes of silence staff are alarmed".into(),
-            )?;
-        }
-        if self.identity.language != "en" {
-            wrong("identity", "language", "only \"en\" has letters so far".into())?;
-        }
-        for (key, days) in [
-            ("policy.fulfil_days", self.policy.fulfil_days),
-            ("verification.expires_days", self.verification.expires_days),
-        ] {
+            }
+            (_, Some(url)) if url.splitn(4, '/').nth(3).is_some() => {
+                "it has a path; the page needs a host name of its own"
+            }
+            _ => return None,
+        };
+        Some(Wrong("web", "public_url", what.into()))
+    }
+
+    fn wrong_about_numbers(&self) -> Option<Wrong> {
+        let (fulfil, expires) = (self.policy.fulfil_days, self.verification.expires_days);
+        let days = [("policy", "fulfil_days", fulfil), ("verification", "expires_days", expires)];
+        for (section, key, days) in days {
             if !(1..=365).contains(&days) {
-                let (section, key) = key.split_once('.').unwrap_or(("", key));
-                wrong(section, key, format!("{days} is not between 1 and 365 days"))?;
+                return Some(Wrong(section, key, format!("{days} is not between 1 and 365 days")));
             }
         }
+        let what = "at most \"10m\"; after 15 minutes of silence staff are alarmed";
+        (self.poll() > Duration::from_secs(600)).then(|| Wrong("mailbox", "poll", what.into()))
+    }
+
+    fn wrong_about_servers(&self) -> Option<Wrong> {
+        let plain = "plain text goes to a loopback address only";
         if let MailboxSection::Imap(imap) = &self.mailbox
             && imap.tls == ImapTls::None
             && !is_loopback(&imap.host)
         {
-            wrong(
-                "mailbox",
-                "tls",
-                "plain text goes to a loopback address only; remove the key for TLS".into(),
-            )?;
+            return Some(Wrong("mailbox", "tls", format!("{plain}; remove the key for TLS")));
         }
-        if let SmtpSection::Smtp(smtp) = &self.smtp {
-            if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
-                wrong(
-                    "smtp",
-                    "tls",
-                    "plain text goes to a loopback address only; use \"implicit\" or \"starttls\""
-                        .into(),
-                )?;
-            }
-            if !(1..=50).contains(&smtp.connections_max) {
-                wrong("smtp", "connections_max", "between 1 and 50".into())?;
-            }
+        let SmtpSection::Smtp(smtp) = &self.smtp else { return None };
+        if smtp.tls == SmtpTls::None && !is_loopback(&smtp.host) {
+            let what = format!("{plain}; use \"implicit\" or \"starttls\"");
+            return Some(Wrong("smtp", "tls", what));
         }
-        Ok(())
+        let fits = (1..=50).contains(&smtp.connections_max);
+        (!fits).then(|| Wrong("smtp", "connections_max", "between 1 and 50".into()))
     }
 
     /// Whether the files and variables that it names are there; only those who connect need
@@ -326,6 +310,9 @@ impl Config {
         }
     }
 }
+
+/// Section, key, and what is wrong with it.
+struct Wrong(&'static str, &'static str, String);
 
 fn password_key(env: &Option<String>) -> &'static str {
     if env.is_some() { "password_env" } else { "password_file" }

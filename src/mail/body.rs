@@ -47,7 +47,7 @@ impl Body {
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         let lines: Vec<&str> = text.lines().collect();
         let is_marked = |line: &&str| line.trim_start().starts_with('>');
-        let last_marked = lines.iter().rposition(|line| is_marked(&line));
+        let last_marked = lines.iter().rposition(is_marked);
         let mut body = Body::default();
         let mut index = 0;
         while let Some(line) = lines.get(index) {
@@ -180,6 +180,15 @@ mod tests {
         check("Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n", "Hm.");
         check("From: my heart, please delete it\n", "From: my heart, please delete it");
         check("a\r\nb\rc", "a\nb\nc");
+    }
+
+    /// Ends in a moment, or in many minutes when it looks ahead from every line.
+    #[test]
+    fn a_megabyte_of_lines_is_read_once() {
+        for line in ["\n", "x\n", "> x\n", "on x\n", "From: x\n"] {
+            let body = Body::split(&line.repeat((1 << 20) / line.len()));
+            assert!(body.own.len() + body.quoted.len() > 0 || line == "\n");
+        }
     }
 
     #[test]

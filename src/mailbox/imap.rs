@@ -85,7 +85,11 @@ impl ImapMailbox {
     pub(super) async fn list(&mut self) -> Result<Vec<String>> {
         let full = self.full_listing_at.is_none_or(|at| at.elapsed() >= FULL_LISTING_EVERY);
         let mut session = match self.session.take() {
-            Some(session) => session,
+            Some(mut session) => {
+                // RFC 3501 §7: a server need not show new mail before it is asked for something.
+                session.command("NOOP", |_| Ok(())).await?;
+                session
+            }
             None => connect(&self.settings).await?,
         };
         // The session is put back only after it did what was asked.

@@ -184,8 +184,13 @@ async fn act_on_case(
     };
     match act {
         Err(problem) => {
-            let tried =
-                pages::Try { problem: Some(problem), role, ticked: agreed, just_done: false };
+            let tried = pages::Try {
+                problem: Some(problem),
+                pressed: press.act,
+                role,
+                ticked: agreed,
+                just_done: false,
+            };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, web.show(&shown, &tried)?).into_response())
         }
         Ok(act) => {

@@ -15,6 +15,8 @@ const STYLE: &str = include_str!("../../templates/en/pages/style.css");
 #[derive(Default)]
 pub(super) struct Try {
     pub(super) problem: Option<&'static str>,
+    /// The button.
+    pub(super) pressed: String,
     pub(super) role: Option<Role>,
     pub(super) ticked: bool,
     pub(super) just_done: bool,
@@ -65,6 +67,7 @@ pub(super) fn case(stored: &StoredCase, token: &str, tried: &Try, identity: &Ide
     context! {
         state,
         problem => tried.problem,
+        pressed => tried.pressed.as_str(),
         masked => stored.subject.as_ref().map(|subject| subject.masked()).unwrap_or_default(),
         chosen => tried.role.or(case.role).map(Role::as_str).unwrap_or_default(),
         role => case.role.map(in_words).unwrap_or_default(),

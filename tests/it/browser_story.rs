@@ -169,7 +169,7 @@ async fn whoever_is_asked_and_did_not_ask_can_say_so_by_keyboard() {
     let passed = tab_to(&browser, "button[name=act][value=disown]").await;
     assert!(passed.is_empty(), "{passed:?}");
     browser.press_keys("Enter").await;
-    browser.wait_for_text("This request is withdrawn").await;
+    browser.wait_for_text("Thank you. The request was closed").await;
     page_is_well_made(&browser).await;
     picture(&browser, "disowned-360").await;
     let case = desk.the_case();
@@ -256,7 +256,7 @@ async fn a_second_visit_says_what_already_happened() {
     browser.click("button[value=correct-role]").await;
     browser.wait_for_text("Your request is confirmed").await;
     browser.goto(&link).await;
-    let text = browser.wait_for_text("You already did this").await;
+    let text = browser.wait_for_text("There is nothing you have to do").await;
     assert!(text.contains("for your own account"), "{text}");
     page_is_well_made(&browser).await;
     picture(&browser, "again-360").await;

@@ -65,7 +65,7 @@ async fn confirming_takes_a_choice_and_a_tick() {
     assert_eq!(case.role.unwrap().as_str(), "workspace");
     assert_eq!(case.confirmed_by.unwrap().as_str(), "page");
     let page = desk.opens(&link).await;
-    assert!(page.body.contains("You already did this"), "{}", page.body);
+    assert!(page.body.contains("There is nothing you have to do"), "{}", page.body);
     let again = desk.presses(&link, "act=confirm&asked=yes&role=own-account").await;
     assert_eq!(again.status, StatusCode::SEE_OTHER);
     assert_eq!(
@@ -113,7 +113,7 @@ async fn i_did_not_ask_for_this_closes_and_holds() {
     let page = desk.presses(&link, "act=disown&asked=no").await;
     assert_eq!(page.status, StatusCode::SEE_OTHER);
     assert_eq!(desk.state().await, "closed (withdrawn)");
-    assert!(desk.opens(&link).await.body.contains("This request is withdrawn"));
+    assert!(desk.opens(&link).await.body.contains("Nothing will be deleted"));
     desk.receives(&form(JANE)).await;
     assert_eq!(desk.letters_out(), 1);
 }
