@@ -108,7 +108,7 @@ struct Groups<'a> {
 impl<'a> Groups<'a> {
     fn of(material: &'a Material, shape: &Shape, today: NaiveDate) -> Groups<'a> {
         let mut open: Vec<&StoredCase> = material.open.iter().collect();
-        open.sort_by_key(|stored| (nearest_date(&stored.case), stored.case.reference.clone()));
+        open.sort_by_key(|one| (nearest_date(&one.case), one.case.received_at, one.id));
         let in_state = |state| open.iter().filter(move |one| one.case.state == state).copied();
         let stands = |wanted: Standing| {
             in_state(State::InProgress)

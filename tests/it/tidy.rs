@@ -182,3 +182,17 @@ fn no_leftovers_and_no_drawers() {
         );
     }
 }
+
+#[test]
+fn the_tests_that_the_readme_names_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut named = 0;
+    for quoted in readme.split('`').skip(1).step_by(2) {
+        let Some((module, name)) = quoted.split_once("::") else { continue };
+        let file = root().join(format!("tests/it/{module}.rs"));
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        assert!(text.contains(&format!("fn {name}(")), "{quoted} is in no test file");
+        named += 1;
+    }
+    assert!(named > 20);
+}
