@@ -181,8 +181,15 @@ fn not_answerable(
                 | Sign::TooManyHops
         )
     );
-    let own_thread = answers.is_none() && !is_in_a_thread(mail);
-    if may_ask && own_thread && rules.judge(Kind::DeletionRequest, mail, evidence) == Strength::Acts
+    // The subject of an answering machine is that of the mail it answers.
+    let replies = mail
+        .headers
+        .first("auto-submitted")
+        .is_some_and(|value| value.to_ascii_lowercase().starts_with("auto-replied"));
+    let in_own_words = answers.is_none() && !is_in_a_thread(mail) && !replies;
+    if may_ask
+        && in_own_words
+        && rules.judge(Kind::DeletionRequest, mail, evidence) == Strength::Acts
     {
         return Verdict::ForStaff(ForStaff::AutomaticRequest);
     }

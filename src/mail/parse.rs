@@ -102,7 +102,7 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
     if raw.len() > bounds.header_bytes_max && !ends(b"\r\n\r\n") && !ends(b"\n\n") {
         return Err(Unreadable::HeaderTooLarge);
     }
-    if hides_messages(raw) {
+    if raw.len() > HIDING_BYTES_MAX && hides_messages(raw) {
         return Err(Unreadable::TooNested);
     }
     if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
@@ -114,6 +114,10 @@ fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
     }
     Ok(())
 }
+
+/// Octets up to which a mail may hide messages in encoded parts, as some bounces do: the
+/// parser copies the whole once for each level it finds, and so few octets hold few levels.
+const HIDING_BYTES_MAX: usize = 16 * 1024;
 
 /// Whether a part is both a message and encoded, which RFC 2046 §5.2.1 forbids: mail-parser
 /// decodes it and reads the messages inside, so that counting them in the raw bytes tells
@@ -291,7 +295,8 @@ mod tests {
         for encoding in ["base64", "Quoted-Printable"] {
             let hidden = format!(
                 "From: j@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
-                 Content-Transfer-Encoding: {encoding}\r\nContent-Type: Message/RFC822\r\n\r\nx\r\n--b--\r\n"
+                 Content-Transfer-Encoding: {encoding}\r\nContent-Type: Message/RFC822\r\n\r\n{}\r\n--b--\r\n",
+                "x".repeat(HIDING_BYTES_MAX)
             );
             assert_eq!(
                 parse(hidden.as_bytes(), &Bounds::default()).unwrap_err(),
