@@ -1,6 +1,7 @@
 //! The whole bot in memory, with a clock in the hand. Tests read as what people do.
 
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
@@ -70,6 +71,10 @@ authserv_id = "mx.flexus.example"
 rule = "flexus"
 from = "forms@flexus.example"
 "#;
+
+/// Compiling the patterns takes longer than most tests.
+static SHIPPED_RULES: LazyLock<RuleSet> =
+    LazyLock::new(|| RuleSet::load(RULES.iter().copied()).unwrap());
 
 /// A desk that works.
 pub(crate) struct Desk {
@@ -154,7 +159,7 @@ impl Desk {
     ) -> Desk {
         let parsed = Config::parse(&folder.path().join("bot.toml"), &config).unwrap();
         let settings = Settings::of(&parsed);
-        let rules = RuleSet::load(RULES.iter().copied()).unwrap();
+        let rules = SHIPPED_RULES.clone();
         let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
         let key = TokenKey::new(vec![7; 32]);
         let database = folder.path().join("bot.db");

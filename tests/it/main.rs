@@ -13,6 +13,7 @@ mod killed;
 mod letters;
 mod outbox;
 mod page;
+mod properties;
 mod requests;
 mod restart;
 mod servers;
