@@ -6,38 +6,12 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
+use crate::settings::SETTINGS;
+
 /// A folder with a `bot.toml` that works without servers.
 struct Host {
     folder: TempDir,
 }
-
-pub(crate) const CONFIG: &str = r#"
-mode = "live"
-[identity]
-organization = "Flexus"
-address = "hello@flexus.example"
-name = "Flexus Privacy"
-privacy_policy = "https://flexus.example/privacy"
-time_zone = "Europe/Berlin"
-[mailbox]
-kind = "maildir"
-path = "in"
-[smtp]
-kind = "maildir"
-path = "out"
-[database]
-path = "bot.db"
-key_file = "bot.key"
-[web]
-listen = "off"
-[policy]
-law = "gdpr"
-[staff]
-digest = "0 8 * * *"
-[[staff.members]]
-address = "officer@flexus.example"
-name = "Officer"
-"#;
 
 impl Host {
     fn new(config: &str) -> Host {
@@ -103,7 +77,7 @@ fn help_tells_a_newcomer_where_to_begin() {
 /// Bad input: one clear message with file, key or line, and nothing is made.
 #[test]
 fn a_wrong_configuration_is_refused_before_anything_happens() {
-    let replaced = |from: &str, to: &str| CONFIG.replace(from, to);
+    let replaced = |from: &str, to: &str| SETTINGS.replace(from, to);
     for (config, said) in [
         (
             replaced("law = \"gdpr\"", "law = \"gdpr\"\nfulfill_days = 3"),
@@ -132,7 +106,7 @@ fn a_wrong_configuration_is_refused_before_anything_happens() {
             replaced("[policy]", "[[form]]\nrule = \"nope\"\nfrom = \"a@b.example\"\n[policy]"),
             "there is no rules/forms/nope.toml; there are flexus",
         ),
-        (CONFIG.to_owned() + "[limits]\nx = 1\n", "unknown field `x`"),
+        (SETTINGS.to_owned() + "[limits]\nx = 1\n", "unknown field `x`"),
     ] {
         let host = Host::new(&config);
         for command in ["run", "check"] {
@@ -148,10 +122,10 @@ fn a_wrong_configuration_is_refused_before_anything_happens() {
 
 #[test]
 fn a_wrong_line_is_named() {
-    let host = Host::new(&CONFIG.replace("Europe/Berlin", "Mars/Base"));
+    let host = Host::new(&SETTINGS.replace("Europe/Berlin", "Mars/Base"));
     let words = host.is_refused(&["check"]);
     assert!(words.contains("line 8") && words.contains("time_zone"), "{words}");
-    let host = Host::new(&CONFIG.replace("listen = \"off\"", "listen = \"127.0.0.1:0\""));
+    let host = Host::new(&SETTINGS.replace("listen = \"off\"", "listen = \"127.0.0.1:0\""));
     assert!(
         host.is_refused(&["check"]).contains("line 18: web.public_url"),
         "{}",
@@ -162,7 +136,7 @@ fn a_wrong_line_is_named() {
 #[test]
 fn a_password_that_cannot_be_read_is_named() {
     let imap = "[mailbox]\nkind = \"imap\"\nhost = \"127.0.0.1\"\nusername = \"x\"\npassword_file = \"secret\"";
-    let config = CONFIG.replace("[mailbox]\nkind = \"maildir\"\npath = \"in\"", imap);
+    let config = SETTINGS.replace("[mailbox]\nkind = \"maildir\"\npath = \"in\"", imap);
     let host = Host::new(&config);
     let words = host.is_refused(&["run"]);
     assert!(
@@ -185,7 +159,7 @@ fn a_password_that_cannot_be_read_is_named() {
 
 #[test]
 fn a_wrong_rule_or_template_stops_the_start() {
-    let host = Host::new(&CONFIG.replace(
+    let host = Host::new(&SETTINGS.replace(
         "mode = \"live\"",
         "mode = \"live\"\nrules = \"rules\"\ntemplates = \"templates\"",
     ));
@@ -219,7 +193,7 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn check_says_what_works_and_what_to_know() {
-    let host = Host::new(&CONFIG.replace("\"live\"", "\"observe\""));
+    let host = Host::new(&SETTINGS.replace("\"live\"", "\"observe\""));
     let (ok, out, err) = host.types(&["check"]);
     assert!(ok, "{out}{err}");
     for words in [
@@ -241,7 +215,7 @@ fn check_says_what_works_and_what_to_know() {
 
 #[test]
 fn explain_has_no_effect_and_says_why() {
-    let host = Host::new(CONFIG);
+    let host = Host::new(SETTINGS);
     fs::write(
         host.path("a.eml"),
         "From: jane@example.org\nSubject: Data Deletion Request\n\nPlease delete my data.\n",
@@ -265,7 +239,7 @@ fn explain_has_no_effect_and_says_why() {
 
 #[test]
 fn commands_say_what_is_missing() {
-    let host = Host::new(CONFIG);
+    let host = Host::new(SETTINGS);
     for args in [
         &["cases", "list"][..],
         &["digest", "--print"],
@@ -280,7 +254,7 @@ fn commands_say_what_is_missing() {
 /// Promise 8, and a stop that ends cleanly within seconds.
 #[test]
 fn a_second_daemon_is_refused() {
-    let host = Host::new(CONFIG);
+    let host = Host::new(SETTINGS);
     let mut first = std::process::Command::new(env!("CARGO_BIN_EXE_deletion-desk"))
         .arg("run")
         .current_dir(host.folder.path())

@@ -30,47 +30,23 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
+use crate::settings::SETTINGS;
+
 /// Monday, early afternoon in Berlin.
 pub(crate) const START: &str = "2026-06-01T12:00:00Z";
 pub(crate) const JANE: &str = "jane@example.org";
 pub(crate) const OFFICER: &str = "officer@flexus.example";
 pub(crate) const DESK: &str = "hello@flexus.example";
 
-/// The settings of most tests; `{extra}` is replaced by what a test adds.
-const CONFIG: &str = r#"
-mode = "live"
-[identity]
-organization = "Flexus"
-address = "hello@flexus.example"
-name = "Flexus Privacy"
-privacy_policy = "https://flexus.example/privacy"
-time_zone = "Europe/Berlin"
-plus_addressing = true
-[mailbox]
-kind = "maildir"
-path = "in"
-[smtp]
-kind = "maildir"
-path = "out"
-[database]
-path = "bot.db"
-key_file = "bot.key"
-[web]
-listen = "127.0.0.1:1"
-public_url = "https://privacy.flexus.example"
-[policy]
-law = "gdpr"
-[staff]
-digest = "0 8 * * *"
-[[staff.members]]
-address = "officer@flexus.example"
-name = "Officer"
-[authentication]
-authserv_id = "mx.flexus.example"
-[[form]]
-rule = "flexus"
-from = "forms@flexus.example"
-"#;
+/// With a page, plus-addressing, a border that authenticates, and a form of the website.
+fn settings() -> String {
+    let page = "listen = \"127.0.0.1:1\"\npublic_url = \"https://privacy.flexus.example\"";
+    let zone = "time_zone = \"Europe/Berlin\"";
+    let settings = SETTINGS.replace("listen = \"off\"", page);
+    settings.replace(zone, &format!("{zone}\nplus_addressing = true"))
+        + "[authentication]\nauthserv_id = \"mx.flexus.example\"\n\
+           [[form]]\nrule = \"flexus\"\nfrom = \"forms@flexus.example\"\n"
+}
 
 /// Compiling the patterns takes longer than most tests.
 static SHIPPED_RULES: LazyLock<RuleSet> =
@@ -119,7 +95,7 @@ impl Desk {
     /// With other settings.
     pub(crate) async fn with(change: impl FnOnce(String) -> String) -> Desk {
         let folder = memory_folder();
-        let config = change(CONFIG.to_owned());
+        let config = change(settings());
         let clock = Clock::manual(START.parse().unwrap());
         let mut desk = Desk::start(
             folder,
@@ -144,7 +120,7 @@ impl Desk {
             let at = clock.now() - TimeDelta::days(*days_ago);
             inbox.put(&format!("1:{}", 5000 + index), at, crlf(raw).as_bytes());
         }
-        let config = change(CONFIG.to_owned());
+        let config = change(settings());
         let mut desk = Desk::start(folder, config, clock, inbox, MemorySubmitter::default()).await;
         desk.settles().await;
         desk

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::cli::CONFIG;
 use crate::harness::{JANE, mail};
+use crate::settings::SETTINGS;
 
 /// Longest time for a step of a run.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ struct Host {
 impl Host {
     fn new() -> Host {
         let folder = TempDir::new().unwrap();
-        let config = CONFIG.replace("path = \"in\"", "path = \"in\"\npoll = \"1s\"");
+        let config = SETTINGS.replace("path = \"in\"", "path = \"in\"\npoll = \"1s\"");
         fs::write(folder.path().join("bot.toml"), config).unwrap();
         Host { folder }
     }

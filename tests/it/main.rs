@@ -17,5 +17,6 @@ mod properties;
 mod requests;
 mod restart;
 mod servers;
+mod settings;
 mod tidy;
 mod wire;
