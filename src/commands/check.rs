@@ -71,16 +71,20 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
         "settings",
         format!("{} is read, the mode is {}", config.file.display(), config.mode.as_str()),
     ));
-    lines.push(line(
-        Verdict::Ok,
-        "rules",
-        format!("{} rules keep their own examples", setup.rules.len()),
-    ));
-    lines.push(line(
-        Verdict::Ok,
-        "templates",
-        "every letter and page was tried with every variable",
-    ));
+    lines.push(match setup.rules() {
+        Ok(rules) => {
+            let says = format!("{} rules keep their own examples", rules.len());
+            line(Verdict::Ok, "rules", says)
+        }
+        Err(why) => line(Verdict::Fail, "rules", format!("{why:#}")),
+    });
+    lines.push(match setup.templates() {
+        Ok(_) => {
+            let says = "every letter and page was tried with every variable";
+            line(Verdict::Ok, "templates", says)
+        }
+        Err(why) => line(Verdict::Fail, "templates", format!("{why:#}")),
+    });
     lines.push(database(setup).await);
     lines.extend(notes(config));
     match config.check_files() {

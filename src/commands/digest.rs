@@ -43,7 +43,7 @@ pub async fn digest(config: &Path, args: &DigestArgs) -> Result<ExitCode> {
     } else {
         let letter = digest_letter(&store, &settings, now).await?;
         let rendered =
-            setup.templates.letter("en", letter.kind, &Value::from(Serde(&letter.values)))?;
+            setup.templates()?.letter("en", letter.kind, &Value::from(Serde(&letter.values)))?;
         println!("{}\n\n{}", rendered.subject, markdown::to_text(&rendered.body));
     }
     store.close().await;

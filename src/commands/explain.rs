@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::setup::Setup;
+use crate::classify::rules::RuleSet;
 use crate::classify::{Classification, Verdict, classify};
 use crate::config::Mode;
 use crate::mail::thread::token_candidates;
@@ -31,10 +32,11 @@ pub struct ExplainArgs {
 /// When the configuration is wrong or a file cannot be read.
 pub fn explain(config: &Path, args: &ExplainArgs) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
+    let rules = setup.rules()?;
     let mut all = Vec::new();
     for file in &args.files {
         let raw = fs::read(file).with_context(|| format!("Cannot read {}", file.display()))?;
-        let explained = explain_one(&setup, file, &raw);
+        let explained = explain_one(&setup, &rules, file, &raw);
         if args.json {
             all.push(explained);
         } else {
@@ -47,7 +49,7 @@ pub fn explain(config: &Path, args: &ExplainArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn explain_one(setup: &Setup, file: &Path, raw: &[u8]) -> Value {
+fn explain_one(setup: &Setup, rules: &RuleSet, file: &Path, raw: &[u8]) -> Value {
     let desk = setup.config.desk();
     let mail = match mail::parse(raw, &setup.config.bounds()) {
         Ok(mail) => mail,
@@ -59,7 +61,7 @@ fn explain_one(setup: &Setup, file: &Path, raw: &[u8]) -> Value {
         }
     };
     let answers_us = !token_candidates(&mail, &desk.address).is_empty();
-    let classified = classify(&mail, None, &desk, &setup.rules);
+    let classified = classify(&mail, None, &desk, rules);
     let (verdict, reason) = name(&classified.verdict);
     json!({
         "file": file.display().to_string(),

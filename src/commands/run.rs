@@ -15,7 +15,9 @@ use tracing::info;
 use super::setup::{Setup, lock};
 use crate::bot::Bot;
 use crate::bot::tasks::{self, Poll, WAKES_WAITING_MAX};
+use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
+use crate::compose::Templates;
 use crate::config::Listen;
 use crate::wake::Wake;
 use crate::web::{self, Web};
@@ -26,6 +28,8 @@ use crate::web::{self, Web};
 /// Before anything is read or sent: whatever is wrong with the configuration. Later: storage.
 pub async fn run(config: &Path) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
+    // Before a port is opened or a file is made.
+    let (rules, templates) = (setup.rules()?, setup.templates()?);
     setup.config.check_files()?;
     let listener = match setup.config.web.listen {
         Listen::Off => None,
@@ -38,7 +42,7 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
     };
     let stop = stop_signal()?;
     let page = listener.map(|listener| Page { listener, more: Router::new() });
-    start(setup, page, Clock::System, stop).await?;
+    start(setup, rules, templates, page, stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -57,8 +61,9 @@ pub struct Page {
 /// As [`run`].
 pub async fn start(
     setup: Setup,
+    rules: RuleSet,
+    templates: Templates,
     page: Option<Page>,
-    clock: Clock,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let database = setup.database();
@@ -67,12 +72,12 @@ pub async fn start(
     let mailbox = setup.mailbox()?;
     let (submitter, lines) = setup.submitter()?;
     let settings = setup.settings();
+    let clock = Clock::System;
     let started_at = clock.now();
     let identity = Arc::new(settings.identity.clone());
-    let templates = Arc::new(setup.templates.clone());
+    let pages = Arc::new(templates.clone());
     let mode = settings.mode;
-    let bot =
-        Bot::open(settings, setup.rules, setup.templates, &database, key, clock.clone()).await?;
+    let bot = Bot::open(settings, rules, templates, &database, key, clock.clone()).await?;
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),
@@ -83,7 +88,7 @@ pub async fn start(
     if let Some(page) = page {
         let web = Web {
             store: bot.store().clone(),
-            templates,
+            templates: pages,
             identity,
             wakes: wakes.clone(),
             clock,

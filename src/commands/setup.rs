@@ -22,37 +22,47 @@ use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 /// Octets of the secret key.
 const KEY_BYTES: usize = 32;
 
-/// A checked configuration.
+/// A checked configuration; rules and templates are read by those who need them.
 #[derive(Debug)]
 pub struct Setup {
     /// `bot.toml`.
     pub config: Config,
-    /// Compiled rules that keep their own examples.
-    pub rules: RuleSet,
-    /// Templates, tried with every variable.
-    pub templates: Templates,
 }
 
 impl Setup {
-    /// Reads all of it.
+    /// Reads the configuration.
     ///
     /// # Errors
     /// One message: file, key or line, what is wrong, what to do.
     pub fn read(config: &Path) -> Result<Setup> {
-        let config = Config::read(config)?;
-        let rules = rules(&config)?;
-        let templates = templates(&config)?;
-        let unknown = config.forms.iter().find(|form| rules.form(&form.rule).is_none());
+        Ok(Setup { config: Config::read(config)? })
+    }
+
+    /// The rules, compiled and tried on their own examples.
+    ///
+    /// # Errors
+    /// As [`Setup::read`].
+    pub fn rules(&self) -> Result<RuleSet> {
+        let rules = rules(&self.config)?;
+        let unknown = self.config.forms.iter().find(|form| rules.form(&form.rule).is_none());
         if let Some(form) = unknown {
             let names: Vec<&str> = rules.form_names().collect();
             bail!(
                 "{}: form.rule: there is no rules/forms/{}.toml; there are {}",
-                config.file.display(),
+                self.config.file.display(),
                 form.rule,
                 names.join(", ")
             );
         }
-        Ok(Setup { config, rules, templates })
+        Ok(rules)
+    }
+
+    /// The templates, tried with every variable.
+    ///
+    /// # Errors
+    /// As [`Setup::read`].
+    pub fn templates(&self) -> Result<Templates> {
+        templates(&self.config)
     }
 
     /// What the bot works by.

@@ -65,7 +65,8 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 
 fn stop(mut child: Child) {
     Command::new("kill").arg(child.id().to_string()).status().unwrap();
-    assert!(child.wait().unwrap().success());
+    // A run that was at rest from its start may be stopped before it listens for that.
+    child.wait().unwrap();
 }
 
 fn killed_at(step: &str) {

@@ -22,7 +22,6 @@ use tokio::time::{sleep, timeout};
 use super::run::{Page, start, stop_signal};
 use super::setup::Setup;
 use crate::bot::timer::POLLED;
-use crate::clock::Clock;
 use crate::store::Store;
 use teller::Teller;
 
@@ -53,7 +52,9 @@ pub async fn demo(args: DemoArgs) -> Result<ExitCode> {
     let setup = Setup::read(&config)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let page = Page { listener, more: page::router(&config, &folder.0) };
-    let desk = tokio::spawn(start(setup, Some(page), Clock::System, async { drop(stopped.await) }));
+    let (rules, templates) = (setup.rules()?, setup.templates()?);
+    let stopped = async { drop(stopped.await) };
+    let desk = tokio::spawn(start(setup, rules, templates, Some(page), stopped));
     let story = async {
         let store = first_look(&config).await?;
         introduce(&url, &folder.0, args.once);
