@@ -330,12 +330,14 @@ fn budget_lines(letters: &[LetterLine]) -> Vec<Value> {
         };
         let count = letters.iter().filter(held).count();
         if count > 0 {
-            lines.push(json!({ "note": format!("{count} verification mails for requests by {words}; the oldest goes first") }));
+            lines.push(json!({ "note": format!(
+                "Verification mails for requests by {words}: {count}. The oldest goes first."
+            ) }));
         }
     }
     let waiting = letters.iter().filter(|line| line.hold.as_deref() == Some("approval")).count();
     if waiting > 0 {
-        lines.push(json!({ "note": format!("{waiting} letters wait for your approval") }));
+        lines.push(json!({ "note": format!("Letters that wait for your approval: {waiting}.") }));
     }
     lines
 }

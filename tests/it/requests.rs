@@ -192,7 +192,7 @@ async fn over_a_budget_requests_wait_visibly_and_other_classes_do_not() {
     assert!(
         desk.last_letter_to(OFFICER)
             .words()
-            .contains("15 verification mails for requests by forms")
+            .contains("Verification mails for requests by forms: 15.")
     );
     desk.hours_pass(5).await;
     assert_eq!(desk.letters_out(), 21, "the next ten, oldest first");
