@@ -93,7 +93,7 @@ impl Bot {
         for seen in wanted {
             let size = usize::try_from(seen.size).unwrap_or(usize::MAX);
             let fits = batches.last().is_some_and(|batch| batch.len() < limits.batch_messages_max)
-                && bytes + size <= limits.batch_bytes_max;
+                && bytes.saturating_add(size) <= limits.batch_bytes_max;
             match batches.last_mut().filter(|_| fits) {
                 Some(batch) => batch.push(seen),
                 None => {
