@@ -89,7 +89,7 @@ impl Bot {
     fn batches(&self, wanted: Vec<Seen>) -> Vec<Vec<Seen>> {
         let limits = &self.settings.limits;
         let mut batches: Vec<Vec<Seen>> = Vec::new();
-        let mut bytes = 0;
+        let mut bytes = 0_usize;
         for seen in wanted {
             let size = usize::try_from(seen.size).unwrap_or(usize::MAX);
             let fits = batches.last().is_some_and(|batch| batch.len() < limits.batch_messages_max)
