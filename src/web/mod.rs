@@ -88,7 +88,8 @@ pub async fn serve(
 /// An answer, or a page that says that something went wrong here.
 type Answer = Result<Response, Failure>;
 
-struct Failure(anyhow::Error);
+/// What went wrong on our side: in the log, and in plain words on the page.
+pub(crate) struct Failure(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(why: E) -> Failure {

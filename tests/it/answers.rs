@@ -1,18 +1,11 @@
 //! Answers to our letters.
 
-use crate::harness::{Desk, JANE, Letter, OFFICER, answer, mail};
-
-async fn asked() -> (Desk, Letter) {
-    let mut desk = Desk::live().await;
-    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
-    let letter = desk.last_letter_to(JANE);
-    (desk, letter)
-}
+use crate::harness::{Desk, JANE, OFFICER, answer, mail};
 
 #[tokio::test]
 async fn yes_confirms() {
     for text in ["Yes", "YES\n\nSent from my iPhone", "Hi,\nyes please.\nThanks,\nJane"] {
-        let (mut desk, letter) = asked().await;
+        let (mut desk, letter) = Desk::asked().await;
         desk.receives(&answer(JANE, &letter, text)).await;
         assert_eq!(desk.state().await, "in-progress", "{text:?}");
         let case = desk.the_case().await.case;
@@ -48,7 +41,7 @@ async fn what_is_no_plain_yes_confirms_nothing() {
         "Hm.",
         "No idea, yes?",
     ] {
-        let (mut desk, letter) = asked().await;
+        let (mut desk, letter) = Desk::asked().await;
         desk.receives(&answer(JANE, &letter, text)).await;
         assert_eq!(desk.state().await, "awaiting-verification", "{text:?}");
         assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: answer-unclear", "{text:?}");
@@ -62,7 +55,7 @@ async fn an_automatic_answer_that_quotes_our_token_never_confirms() {
     for sign in
         ["Auto-Submitted: auto-replied", "Return-Path: <>", "Precedence: bulk", "X-Autoreply: yes"]
     {
-        let (mut desk, letter) = asked().await;
+        let (mut desk, letter) = Desk::asked().await;
         desk.receives(&format!("{sign}\n{}", answer(JANE, &letter, "Yes"))).await;
         assert_eq!(desk.state().await, "awaiting-verification", "{sign}");
     }
@@ -70,7 +63,7 @@ async fn an_automatic_answer_that_quotes_our_token_never_confirms() {
 
 #[tokio::test]
 async fn only_quoted_words_say_nothing() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     let quoted = answer(JANE, &letter, "").replace("> Hello,", "> YES");
     desk.receives(&quoted).await;
     assert_eq!(desk.state().await, "awaiting-verification");
@@ -78,7 +71,7 @@ async fn only_quoted_words_say_nothing() {
 
 #[tokio::test]
 async fn another_addresss_yes_goes_to_staff() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&answer("mallory@example.net", &letter, "Yes")).await;
     assert_eq!(desk.state().await, "awaiting-verification");
     assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: answer-from-another-address");
@@ -86,7 +79,7 @@ async fn another_addresss_yes_goes_to_staff() {
 
 #[tokio::test]
 async fn a_guessed_or_altered_token_is_none() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     let token = letter.answer_address().split(['+', '@']).nth(1).unwrap().to_owned();
     let last = if token.ends_with('a') { "b" } else { "a" };
     let altered = format!("{}{last}", &token[..token.len() - 1]);
@@ -101,7 +94,7 @@ async fn a_guessed_or_altered_token_is_none() {
 
 #[tokio::test]
 async fn a_yes_that_comes_too_late_confirms_nothing() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.days_pass(7).await;
     assert_eq!(desk.state().await, "closed (expired)");
     desk.receives(&answer(JANE, &letter, "Yes")).await;
@@ -114,7 +107,7 @@ async fn a_yes_that_comes_too_late_confirms_nothing() {
 
 #[tokio::test]
 async fn the_receipt_is_answered_to_withdraw() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&answer(JANE, &letter, "Yes")).await;
     let receipt = desk.last_letter_to(JANE);
     desk.receives(&answer(JANE, &receipt, "WITHDRAW")).await;
@@ -126,7 +119,7 @@ async fn the_receipt_is_answered_to_withdraw() {
 
 #[tokio::test]
 async fn a_second_yes_changes_nothing_and_a_later_mail_goes_to_staff() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&answer(JANE, &letter, "Yes")).await;
     let letters = desk.letters_out();
     desk.receives(&(answer(JANE, &letter, "Yes") + "again")).await;

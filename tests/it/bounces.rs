@@ -1,6 +1,6 @@
 //! Our letters that come back.
 
-use crate::harness::{Desk, JANE, Letter, mail};
+use crate::harness::{Desk, JANE, Letter};
 
 fn bounce(letter: &Letter, action: &str, to: &str) -> String {
     format!(
@@ -13,16 +13,9 @@ fn bounce(letter: &Letter, action: &str, to: &str) -> String {
     )
 }
 
-async fn asked() -> (Desk, Letter) {
-    let mut desk = Desk::live().await;
-    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
-    let letter = desk.last_letter_to(JANE);
-    (desk, letter)
-}
-
 #[tokio::test]
 async fn a_bounced_verification_closes_its_case() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&bounce(&letter, "failed", &letter.return_path)).await;
     assert_eq!(desk.state().await, "closed (undeliverable)");
     assert_eq!(desk.outcomes().await.last().unwrap(), "bounced: verification-undeliverable");
@@ -31,14 +24,14 @@ async fn a_bounced_verification_closes_its_case() {
 
 #[tokio::test]
 async fn a_bounce_is_tied_by_the_returned_message_id_alone() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&bounce(&letter, "failed", "hello@flexus.example")).await;
     assert_eq!(desk.state().await, "closed (undeliverable)");
 }
 
 #[tokio::test]
 async fn a_delay_and_a_strangers_bounce_change_nothing() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.receives(&bounce(&letter, "delayed", &letter.return_path)).await;
     let foreign = Letter { raw: "Message-ID: <x@other.example>\n\nx".into(), ..letter };
     desk.receives(&bounce(&foreign, "failed", "hello@flexus.example")).await;
@@ -51,7 +44,7 @@ async fn a_delay_and_a_strangers_bounce_change_nothing() {
 
 #[tokio::test]
 async fn a_bounced_receipt_is_shown_to_staff_and_the_work_goes_on() {
-    let (mut desk, letter) = asked().await;
+    let (mut desk, letter) = Desk::asked().await;
     desk.confirms(&letter.link(), "own-account").await;
     let receipt = desk.last_letter_to(JANE);
     desk.receives(&bounce(&receipt, "failed", &receipt.return_path)).await;

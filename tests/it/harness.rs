@@ -92,6 +92,14 @@ impl Desk {
         Desk::with(|config| config).await
     }
 
+    /// Jane asked by mail, and has the verification letter.
+    pub(crate) async fn asked() -> (Desk, Letter) {
+        let mut desk = Desk::live().await;
+        desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
+        let letter = desk.last_letter_to(JANE);
+        (desk, letter)
+    }
+
     /// With other settings.
     pub(crate) async fn with(change: impl FnOnce(String) -> String) -> Desk {
         let folder = memory_folder();

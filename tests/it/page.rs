@@ -3,13 +3,11 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 
-use crate::harness::{Desk, JANE, form, mail};
+use crate::harness::{Desk, JANE, form};
 
 async fn asked() -> (Desk, String) {
-    let mut desk = Desk::live().await;
-    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
-    let link = desk.last_letter_to(JANE).link();
-    (desk, link)
+    let (desk, letter) = Desk::asked().await;
+    (desk, letter.link())
 }
 
 /// Everything the database holds, as text.

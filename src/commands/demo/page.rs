@@ -20,6 +20,7 @@ use crate::commands::cases::{OutcomeArg, Work, complete};
 use crate::commands::setup::Setup;
 use crate::mail::parse::html_part;
 use crate::mail::{self, Bounds};
+use crate::web::Failure;
 
 const PAGE: &str = include_str!("demo.html");
 
@@ -103,20 +104,6 @@ async fn complete_case(config: &Path, reference: &str) -> Result<()> {
     complete(&store, &setup.settings(), reference, &work, Clock::System.now()).await?;
     store.close().await;
     Ok(())
-}
-
-struct Failure(anyhow::Error);
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(why: E) -> Failure {
-        Failure(why.into())
-    }
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        (StatusCode::INTERNAL_SERVER_ERROR, format!("{:#}", self.0)).into_response()
-    }
 }
 
 async fn show(State(demo): State<Demo>) -> Result<Html<String>, Failure> {
