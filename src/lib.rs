@@ -25,6 +25,7 @@
 //! - No token is stored, and no address is printed: [`mail::EmailAddress`] has no `Display`.
 //! - Only [`clock`] reads the time; everything else takes it as an argument.
 
+pub mod accounts;
 pub mod bot;
 pub mod case;
 pub mod classify;

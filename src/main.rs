@@ -41,6 +41,8 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Letters(command) => commands::letters::letters(config, command).await,
         Command::Messages(command) => commands::messages::messages(config, command).await,
         Command::Digest(args) => commands::digest::digest(config, &args).await,
+        Command::Stats(args) => commands::stats::stats(config, &args).await,
+        Command::Staff(command) => commands::staff::staff(config, command).await,
         Command::Journal(command) => commands::journal::journal(config, command).await,
     }
 }

@@ -7,12 +7,47 @@ use tracing::info;
 use super::Settings;
 use super::timer::{DIGEST, POLLED};
 use crate::case::Letter;
+use crate::case::identity::Finding;
+use crate::case::work::StaffRole;
+use crate::config::MailCommands;
+use crate::digest::brief::Brief;
 use crate::digest::{Material, Shape, digest};
 use crate::store::Store;
+use crate::store::cases::StoredCase;
+use crate::store::commit::members_for;
 use crate::store::inbox::Outcome;
 
 /// Suggestions that nobody took up are repeated for so many days.
 const SUGGESTIONS_DAYS: i64 = 60;
+
+/// Every case that staff have to know of, with what is known of who asks.
+async fn briefs(store: &Store, settings: &Settings) -> Result<Vec<Brief>> {
+    let mut seen = store.evidence_of_open_cases().await?;
+    let mut cases = store.cases(true).await?;
+    cases.extend(store.cases_with_returned_letters().await?);
+    let brief = |stored: StoredCase| {
+        let seen = seen.remove(&stored.id).unwrap_or_default();
+        let finding = match &stored.subject {
+            Some(address) => settings.accounts.find(address),
+            None => Finding::NoList,
+        };
+        Brief { stored, seen, finding }
+    };
+    Ok(cases.into_iter().map(brief).collect())
+}
+
+/// One case with what is known of who asks.
+///
+/// # Errors
+/// Storage errors.
+pub async fn brief(store: &Store, settings: &Settings, stored: StoredCase) -> Result<Brief> {
+    let seen = store.evidence_of(stored.id).await?;
+    let finding = match &stored.subject {
+        Some(address) => settings.accounts.find(address),
+        None => Finding::NoList,
+    };
+    Ok(Brief { stored, seen, finding })
+}
 
 /// The digest as of `now`; reads only.
 ///
@@ -21,6 +56,7 @@ const SUGGESTIONS_DAYS: i64 = 60;
 pub async fn digest_letter(
     store: &Store,
     settings: &Settings,
+    instead_of: &str,
     now: DateTime<Utc>,
 ) -> Result<Letter> {
     let since = store.mark_at(DIGEST).await?.unwrap_or(now - Duration::days(1));
@@ -33,7 +69,8 @@ pub async fn digest_letter(
         old.filter(|line| !messages.iter().any(|known| known.id == line.id)).collect();
     messages.extend(missing);
     let material = Material {
-        open: store.cases(true).await?,
+        cases: briefs(store, settings).await?,
+        acts: store.acts_between(since, now).await?,
         closed: store.cases_closed_between(since, now).await?,
         messages,
         letters: store.letters_not_done().await?,
@@ -45,15 +82,16 @@ pub async fn digest_letter(
         since,
     };
     let shape = Shape {
-        zone: settings.policy.zone,
-        nearing_days: settings.policy.nearing_days,
+        policy: &settings.policy,
         rows_max: settings.limits.digest_rows_max,
         mode: settings.mode.as_str(),
+        commands: settings.mail_commands != MailCommands::Off,
+        instead_of,
     };
     Ok(digest(&material, &shape, now))
 }
 
-/// Commits the digest of a firing to every member, and that it was written.
+/// Commits the digest of a firing to every officer, and that it was written.
 ///
 /// # Errors
 /// Storage errors.
@@ -63,11 +101,11 @@ pub async fn write_digest(
     fired_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let letter = digest_letter(store, settings, now).await?;
+    let letter = digest_letter(store, settings, "", now).await?;
     let mut tx = store.begin().await?;
-    for member in &settings.members {
+    for member in members_for(&settings.members, StaffRole::Officer) {
         if tx.note_digest(fired_at, &member.address).await? {
-            tx.write_to_staff(&letter, &member.address, now).await?;
+            tx.write_to_staff(&letter, None, &member.address, now).await?;
         }
     }
     tx.set_mark_at(DIGEST, now).await?;

@@ -1,5 +1,6 @@
 //! What follows from one message: its decision, or a look by a person.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Result;
@@ -7,17 +8,20 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::Bot;
 use super::reading::Read;
+use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
+use crate::classify::language::language_of;
 use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, classify, text};
 use crate::config::Mode;
+use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::{echoable_message_id, token_candidates};
 use crate::mail::{EmailAddress, Mail};
 use crate::step::step;
-use crate::store::Tx;
 use crate::store::commit::{About, Decided, Happening};
 use crate::store::inbox::{Attempt, Handled, OLD, Outcome};
 use crate::store::outbox::{Class, LetterRef};
+use crate::store::{CaseId, Tx};
 
 /// Characters of a stranger's text that staff are shown.
 const EXCERPT_CHARS_MAX: usize = 280;
@@ -69,8 +73,14 @@ impl Bot {
             (Verdict::Request(answerable), _) => {
                 let passes = classification.sender_auth.aligned_pass_for(answerable.address());
                 let class = if passes { Class::Authenticated } else { Class::Direct };
-                let asked =
-                    Asked { recipient: Recipient::author(answerable), source: Source::Mail, class };
+                let asked = Asked {
+                    recipient: Recipient::author(answerable),
+                    source: Source::Mail,
+                    class,
+                    origin: String::new(),
+                    language: self.language_of(mail),
+                    evidence: evidence(mail, &classification.sender_auth, answerable.address()),
+                };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }
             (Verdict::FormEntry(entered), _) => {
@@ -78,40 +88,73 @@ impl Bot {
                     recipient: Recipient::form_entry(entered),
                     source: Source::Form,
                     class: Class::Form,
+                    origin: self.form_of(mail),
+                    language: self.language_of(mail),
+                    evidence: evidence(mail, &classification.sender_auth, entered),
                 };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }
             (Verdict::Answer(answer), Some(letter)) => {
-                self.answer(tx, *answer, mail, &letter, now).await
+                let seen = match mail.author.address() {
+                    Some(author) => evidence(mail, &classification.sender_auth, author),
+                    None => Evidence::default(),
+                };
+                self.answer(tx, *answer, mail, &letter, &seen, now).await
+            }
+            (Verdict::Command, Some(letter)) => {
+                self.command(tx, classification, mail, &letter, now).await
             }
             (Verdict::Bounce, Some(letter)) => self.bounce(tx, &letter, now).await,
+            // The officer is away: somebody else has to see the digest.
+            (Verdict::LeftAlone(why), Some(letter)) if letter.kind == LetterKind::Digest => {
+                let told = self.digest_to_deputy(tx, &letter, now).await?;
+                let reason = if told { "officer-away" } else { why.as_str() };
+                Ok(Handled::new(Outcome::LeftAlone, reason))
+            }
             (Verdict::ForStaff(why), _) => {
-                let known =
-                    *why == ForStaff::PossibleRequest && self.has_open_case(tx, mail).await?;
+                let known = match why {
+                    ForStaff::PossibleRequest => self.open_case_of(tx, mail).await?,
+                    _ => None,
+                };
                 Ok(match known {
-                    true => for_staff("later-mail", None, mail),
-                    false => for_staff(why.as_str(), proposal(*why, mail), mail),
+                    Some(case) => {
+                        Handled { case: Some(case), ..for_staff("later-mail", Vec::new(), mail) }
+                    }
+                    None => for_staff(why.as_str(), proposal(*why, mail), mail),
                 })
             }
-            // A mail of a requester without a token: a hint for staff, never into the case.
-            (Verdict::LeftAlone(LeftAlone::NotARequest), _)
-                if self.has_open_case(tx, mail).await? =>
-            {
-                Ok(for_staff("later-mail", None, mail))
-            }
-            (Verdict::LeftAlone(why), _) => Ok(Handled::new(Outcome::LeftAlone, why.as_str())),
+            // A mail from a requester's address without a token: listed for staff, decides nothing.
+            (Verdict::LeftAlone(why), _) => match self.open_case_of(tx, mail).await? {
+                Some(case) if *why == LeftAlone::NotARequest => {
+                    Ok(Handled { case: Some(case), ..for_staff("later-mail", Vec::new(), mail) })
+                }
+                _ => Ok(Handled::new(Outcome::LeftAlone, why.as_str())),
+            },
             // Without its letter an answer or a bounce is nothing that we know.
-            (Verdict::Answer(_) | Verdict::Bounce, None) => {
-                Ok(for_staff("answer-unclear", None, mail))
+            (Verdict::Answer(_) | Verdict::Bounce | Verdict::Command, None) => {
+                Ok(for_staff("answer-unclear", Vec::new(), mail))
             }
         }
     }
 
-    async fn has_open_case(&self, tx: &mut Tx, mail: &Mail) -> Result<bool> {
+    async fn open_case_of(&self, tx: &mut Tx, mail: &Mail) -> Result<Option<CaseId>> {
         match mail.author.address() {
-            Some(author) => Ok(tx.open_case_for(author).await?.is_some()),
-            None => Ok(false),
+            Some(author) => Ok(tx.open_case_for(author).await?.map(|stored| stored.id)),
+            None => Ok(None),
         }
+    }
+
+    /// The language to answer a mail in.
+    fn language_of(&self, mail: &Mail) -> String {
+        let found = language_of(mail).filter(|language| self.templates.speaks(language));
+        found.unwrap_or(&self.settings.identity.language).to_owned()
+    }
+
+    /// Which form of ours sent a notification: its budget.
+    fn form_of(&self, mail: &Mail) -> String {
+        let author = mail.author.address();
+        let form = self.settings.desk.forms.iter().find(|form| Some(&form.from) == author);
+        form.map(|form| form.rule.clone()).unwrap_or_default()
     }
 
     /// A request for an address: opens a case, joins one, or goes to staff.
@@ -125,7 +168,7 @@ impl Bot {
     ) -> Result<Handled> {
         let address = asked.recipient.address();
         let proposed = Handled {
-            proposed: Some(address.clone()),
+            proposed: vec![address.clone()],
             excerpt: mail.map(excerpt),
             ..Handled::new(Outcome::WouldAsk, "would-ask")
         };
@@ -139,6 +182,9 @@ impl Bot {
                 &Happening {
                     in_reply_to: in_reply_to.as_deref(),
                     class: Some(asked.class),
+                    origin: &asked.origin,
+                    language: &asked.language,
+                    evidence: Some((Deed::Asked, &asked.evidence)),
                     ..Happening::new(
                         Event::RequestReceived {
                             source: asked.source,
@@ -148,8 +194,7 @@ impl Bot {
                         About::Address(&asked.recipient),
                     )
                 },
-                &self.settings.policy,
-                self.settings.release(),
+                &self.settings.terms(),
                 now,
             )
             .await?;
@@ -181,6 +226,7 @@ impl Bot {
         answer: Answer,
         mail: &Mail,
         letter: &LetterRef,
+        seen: &Evidence,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
         let case = match letter.case {
@@ -188,60 +234,61 @@ impl Bot {
             None => None,
         };
         let Some(case) = case else {
-            return Ok(for_staff("later-mail", None, mail));
+            return Ok(for_staff("later-mail", Vec::new(), mail));
         };
-        let to_staff = |reason| Handled { case: Some(case.id), ..for_staff(reason, None, mail) };
+        let to_staff =
+            |reason| Handled { case: Some(case.id), ..for_staff(reason, Vec::new(), mail) };
         let asked = case.subject.as_ref().zip(mail.author.address());
         if !asked.is_some_and(|(subject, author)| subject.same_mailbox(author)) {
             return Ok(to_staff("answer-from-another-address"));
         }
-        let means = Means::Reply;
-        let event = match (letter.kind, answer) {
-            (LetterKind::VerificationRequest, Answer::Yes) => {
-                Event::Confirmed { means, role: None }
-            }
-            (LetterKind::VerificationRequest, Answer::No) => Event::Disowned { means },
-            (
-                LetterKind::VerificationRequest
-                | LetterKind::RequestConfirmed
-                | LetterKind::NotOurs,
-                Answer::Withdraw,
-            ) => Event::Withdrawn { means },
-            (LetterKind::VerificationRequest, Answer::Unclear) => {
-                return Ok(to_staff("answer-unclear"));
-            }
-            _ => return Ok(to_staff("later-mail")),
+        let event = match meaning(letter.kind, answer) {
+            Ok(event) => event,
+            Err(reason) => return Ok(to_staff(reason)),
         };
         let days = Duration::days(self.settings.policy.verification_days.into());
-        let is_verification = letter.kind == LetterKind::VerificationRequest;
-        if is_verification && letter.released_at.is_none_or(|at| now >= at + days) {
+        let needs_young = letter.kind.asks_to_confirm();
+        if needs_young && letter.released_at.is_none_or(|at| now >= at + days) {
             return Ok(to_staff("answer-too-late"));
         }
         let in_reply_to = echoable_message_id(mail);
+        let deed = match event {
+            Event::Confirmed { .. } => Some(Deed::Confirmed),
+            Event::ProofReceived => Some(Deed::Proved),
+            _ => None,
+        };
         let happening = Happening {
             in_reply_to: in_reply_to.as_deref(),
+            evidence: deed.map(|deed| (deed, seen)),
             ..Happening::new(event, About::Case(case.id))
         };
-        let decided =
-            tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+        let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
         let outcome = match decided.decision.reason {
             Reason::AddressConfirmed => Outcome::Confirmed,
             Reason::NotRequested | Reason::RequestWithdrawn => Outcome::Ended,
+            Reason::RoleCorrected | Reason::SentToBusiness => Outcome::Told,
+            Reason::ProofReceived => {
+                tx.note_attachments(case.id, &mail.attachments, now).await?;
+                Outcome::Told
+            }
             Reason::AlreadyConfirmed => Outcome::Joined,
             _ => return Ok(to_staff("later-mail")),
         };
-        Ok(Handled { outcome, ..about(&decided) })
+        let excerpt = (outcome == Outcome::Told).then(|| excerpt(mail));
+        Ok(Handled { outcome, excerpt, ..about(&decided) })
     }
 
     async fn bounce(&self, tx: &mut Tx, letter: &LetterRef, now: DateTime<Utc>) -> Result<Handled> {
         tx.mark_bounced(letter.id, now).await?;
-        let Some(case) = letter.case else {
+        let (Some(case), false) = (letter.case, letter.kind.is_for_staff()) else {
+            if letter.kind == LetterKind::Digest {
+                self.digest_to_deputy(tx, letter, now).await?;
+            }
             return Ok(Handled::new(Outcome::Bounced, "staff-letter-bounced"));
         };
         let event = Event::LetterFailed { letter: letter.kind };
         let happening = Happening::new(event, About::Case(case));
-        let decided =
-            tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+        let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
         Ok(Handled { outcome: Outcome::Bounced, ..about(&decided) })
     }
 }
@@ -251,6 +298,54 @@ pub(super) struct Asked {
     pub(super) recipient: Recipient,
     pub(super) source: Source,
     pub(super) class: Class,
+    /// Of a form entry: whose budget it counts in.
+    pub(super) origin: String,
+    pub(super) language: String,
+    pub(super) evidence: Evidence,
+}
+
+/// What an answer to a letter means for its case; or the reason why a person has to look.
+fn meaning(letter: LetterKind, answer: Answer) -> Result<Event, &'static str> {
+    let means = Means::Reply;
+    if letter.asks_to_confirm() {
+        return match answer {
+            Answer::Yes => Ok(Event::Confirmed { means, role: None }),
+            Answer::No => Ok(Event::Disowned { means }),
+            Answer::Withdraw => Ok(Event::Withdrawn { means }),
+            Answer::Unclear | Answer::Role(_) => Err("answer-unclear"),
+        };
+    }
+    match (letter, answer) {
+        (
+            LetterKind::RequestConfirmed | LetterKind::NotOurs | LetterKind::ProofRequest,
+            Answer::Withdraw,
+        ) => Ok(Event::Withdrawn { means }),
+        (
+            LetterKind::RequestConfirmed | LetterKind::NotOurs | LetterKind::ProofRequest,
+            Answer::Role(role),
+        ) => Ok(Event::RoleChanged { role }),
+        (LetterKind::ProofRequest, Answer::Yes | Answer::No | Answer::Unclear) => {
+            Ok(Event::ProofReceived)
+        }
+        _ => Err("later-mail"),
+    }
+}
+
+/// What a mail shows of who wrote it, seen from the address it is about.
+fn evidence(mail: &Mail, sender: &SenderAuth, subject: &EmailAddress) -> Evidence {
+    let other = |address: &&EmailAddress| !address.same_mailbox(subject);
+    let author = mail.author.address();
+    Evidence {
+        sender: Some(sender.summary()),
+        sent_by: author.filter(other).map(|author| author.as_str().to_owned()),
+        reply_to: mail
+            .reply_to
+            .as_ref()
+            .filter(|to| Some(*to) != author)
+            .filter(other)
+            .map(|to| to.as_str().to_owned()),
+        ..Evidence::default()
+    }
 }
 
 fn about(decided: &Decided) -> Handled {
@@ -258,33 +353,47 @@ fn about(decided: &Decided) -> Handled {
     Handled { case, ..Handled::new(Outcome::LeftAlone, decided.decision.reason.as_str()) }
 }
 
-fn for_staff(reason: &str, proposed: Option<EmailAddress>, mail: &Mail) -> Handled {
+pub(super) fn for_staff(reason: &str, proposed: Vec<EmailAddress>, mail: &Mail) -> Handled {
     Handled { proposed, excerpt: Some(excerpt(mail)), ..Handled::new(Outcome::ForStaff, reason) }
 }
 
 /// Old mail is never answered; what looks like a request is shown to staff.
 fn old(classification: &Classification, mail: &Mail) -> Handled {
     let proposed = match &classification.verdict {
-        Verdict::Request(answerable) => Some(answerable.address().clone()),
-        Verdict::FormEntry(entered) => Some(entered.clone()),
+        Verdict::Request(answerable) => vec![answerable.address().clone()],
+        Verdict::FormEntry(entered) => vec![entered.clone()],
         Verdict::ForStaff(why) => proposal(*why, mail),
-        Verdict::Answer(_) | Verdict::Bounce | Verdict::LeftAlone(_) => {
+        Verdict::Answer(_) | Verdict::Command | Verdict::Bounce | Verdict::LeftAlone(_) => {
             return Handled::new(Outcome::Old, OLD);
         }
     };
     for_staff(OLD, proposed, mail)
 }
 
+/// Addresses that one mail proposes; who lists more is a matter for a person anyway.
+const PROPOSED_MAX: usize = 20;
+
 /// Whom staff may open a case for: a suggestion, whatever it is.
-fn proposal(why: ForStaff, mail: &Mail) -> Option<EmailAddress> {
-    match why {
-        ForStaff::PossibleRequest | ForStaff::AutomaticRequest | ForStaff::NamesAnotherAddress => {
-            mail.author.address().cloned()
+fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
+    let author = mail.author.address().cloned();
+    let mut found: Vec<EmailAddress> = match why {
+        ForStaff::PossibleRequest | ForStaff::AutomaticRequest => author.into_iter().collect(),
+        // Several people in one mail: each of them may be asked.
+        ForStaff::NamesAnotherAddress => {
+            author.into_iter().chain(text::addresses(&mail.body.own)).collect()
         }
-        ForStaff::ForwardedByStaff => text::addresses(&mail.body.quoted).into_iter().next(),
-        ForStaff::FormNotAuthenticated => text::addresses(&mail.body.own).into_iter().next(),
-        ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => None,
-    }
+        ForStaff::ForwardedByStaff => {
+            text::addresses(&mail.body.quoted).into_iter().take(1).collect()
+        }
+        ForStaff::FormNotAuthenticated => {
+            text::addresses(&mail.body.own).into_iter().take(1).collect()
+        }
+        ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => Vec::new(),
+    };
+    let mut known = BTreeSet::new();
+    found.retain(|address| known.insert(address.canonical()));
+    found.truncate(PROPOSED_MAX);
+    found
 }
 
 /// Whether somebody answered with it, by header or subject.

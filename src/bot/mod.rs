@@ -3,15 +3,18 @@
 //! One task runs [`Bot::run`] and is the only one that decides. The mailbox, the submission
 //! workers and the page are tasks of their own that wake it and wait for its answer.
 
+mod command;
 pub mod digest;
 mod follow;
 pub mod intake;
 pub mod outbound;
 pub mod page;
 mod reading;
+pub mod staff;
 pub mod tasks;
 pub mod timer;
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,16 +24,17 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
+use crate::accounts::Accounts;
 use crate::case::Policy;
 use crate::case::verification::TokenKey;
 use crate::classify::Desk;
 use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
 use crate::compose::{Identity, Templates};
-use crate::config::{Backfill, Config, LimitsSection, Member, Mode};
+use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode};
 use crate::mail::Bounds;
 use crate::schedule::Cron;
-use crate::store::commit::Release;
+use crate::store::commit::{Release, Terms};
 use crate::store::{Access, Store};
 use crate::submission::Parcel;
 use crate::wake::Wake;
@@ -55,10 +59,18 @@ pub struct Settings {
     pub bounds: Bounds,
     /// Budgets, batches, attempts.
     pub limits: LimitsSection,
-    /// Who gets the digest.
+    /// Who of the staff gets what.
     pub members: Vec<Member>,
+    /// Whether they can act by mail.
+    pub mail_commands: MailCommands,
+    /// The accounts of the product, if there is a list.
+    pub accounts: Accounts,
+    /// Days after which excerpts and letters to staff go.
+    pub messages_days: u32,
     /// When.
     pub digest: Cron,
+    /// Letters that may be submitted in a minute.
+    pub per_minute: Option<NonZeroU32>,
     /// What messages of the mailbox are known under.
     pub mailbox_name: String,
     /// How far back old mail is answered.
@@ -79,13 +91,19 @@ pub struct Bot {
     idle: Vec<oneshot::Sender<Vec<Parcel>>>,
     /// Letters that are with a worker.
     in_hand: usize,
+    /// When letters were handed to workers, in the last minute.
+    handed_out_at: Vec<DateTime<Utc>>,
     stopping: bool,
 }
 
 impl Settings {
     /// Takes them out of the configuration.
-    pub fn of(config: &Config) -> Settings {
-        Settings {
+    ///
+    /// # Errors
+    /// When the list of accounts that it names cannot be read.
+    pub fn of(config: &Config) -> Result<Settings> {
+        let csv = config.accounts.csv.as_ref().map(|csv| config.resolve(csv));
+        Ok(Settings {
             mode: config.mode,
             identity: config.identity(),
             policy: config.policy(),
@@ -93,18 +111,23 @@ impl Settings {
             bounds: config.bounds(),
             limits: config.limits.clone(),
             members: config.staff.members.clone(),
+            mail_commands: config.staff.mail_commands,
+            accounts: Accounts::open(csv.as_deref())?,
+            messages_days: config.retention.messages_days,
             digest: config.staff.digest.clone(),
+            per_minute: config.per_minute(),
             mailbox_name: config.mailbox_name(),
             backfill: config.backfill(),
-        }
+        })
     }
 
-    /// How letters to requesters leave the desk.
-    pub fn release(&self) -> Release {
-        match self.mode {
+    /// By what events are decided.
+    pub fn terms(&self) -> Terms<'_> {
+        let release = match self.mode {
             Mode::Live => Release::Freely,
             Mode::Approve | Mode::Observe => Release::OnApproval,
-        }
+        };
+        Terms { policy: &self.policy, release, members: &self.members }
     }
 }
 
@@ -141,6 +164,7 @@ impl Bot {
             started_at: now,
             idle: Vec::new(),
             in_hand: 0,
+            handed_out_at: Vec::new(),
             stopping: false,
         })
     }

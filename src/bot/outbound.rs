@@ -1,18 +1,23 @@
 //! Letters leave the desk: released within their budgets, composed once, claimed, settled.
 
 use anyhow::Result;
+use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
 use super::Bot;
+use super::digest::brief;
+use crate::case::deadline::day_of;
+use crate::case::identity::card;
 use crate::case::{Event, Letter, LetterKind};
 use crate::compose::message::Draft;
 use crate::compose::{Outgoing, compose};
-use crate::config::Mode;
+use crate::config::{MailCommands, Mode};
 use crate::mail::EmailAddress;
 use crate::step::step;
 use crate::store::attempts::{End, Settled};
+use crate::store::cases::StoredCase;
 use crate::store::commit::{About, Happening};
-use crate::store::outbox::{Audience, Class, Due};
+use crate::store::outbox::{Audience, Budget, Class, Due};
 use crate::store::{CaseId, Tx};
 use crate::submission::Parcel;
 
@@ -27,21 +32,32 @@ impl Bot {
     pub(super) async fn release(&self, tx: &mut Tx) -> Result<bool> {
         let now = self.clock.now();
         let limits = &self.settings.limits;
+        let whole = |max| Budget { class_max: max, origin_max: max };
         let budget_of = |class| match class {
-            Class::Authenticated => limits.authenticated_per_day_max,
-            Class::Direct => limits.direct_per_day_max,
-            Class::Form => limits.forms_per_day_max,
+            Class::Authenticated => whole(limits.authenticated_per_day_max),
+            Class::Direct => whole(limits.direct_per_day_max),
+            // As many forms as there are, each with its own.
+            Class::Form => Budget { class_max: u32::MAX, origin_max: limits.forms_per_day_max },
+            Class::Page => Budget {
+                class_max: limits.page_per_day_max,
+                origin_max: limits.page_per_network_per_day_max,
+            },
         };
         let released = tx.release_due(budget_of, self.audience(), now).await?;
         for (kind, case) in &released.letters {
-            if let (LetterKind::VerificationRequest, Some(case)) = (kind, case) {
+            if let (true, Some(case)) = (*kind == LetterKind::VerificationRequest, case) {
                 let happening = Happening::new(Event::VerificationReleased, About::Case(*case));
-                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+                tx.happen(&happening, &self.settings.terms(), now).await?;
             }
         }
         if !released.letters.is_empty() {
             for class in Class::ALL {
-                self.warn_of_budget(tx, *class, budget_of(*class)).await?;
+                let budget = budget_of(*class);
+                let max = budget.class_max.min(match class {
+                    Class::Form => budget.origin_max,
+                    _ => budget.class_max,
+                });
+                self.warn_of_budget(tx, *class, max).await?;
             }
         }
         Ok(released.wrote)
@@ -78,7 +94,7 @@ impl Bot {
 
     pub(super) async fn write_to_all_staff(&self, tx: &mut Tx, letter: &Letter) -> Result<()> {
         for member in &self.settings.members {
-            tx.write_to_staff(letter, &member.address, self.clock.now()).await?;
+            tx.write_to_staff(letter, None, &member.address, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -89,12 +105,16 @@ impl Bot {
         while !self.stopping
             && let Some(worker) = self.idle.pop()
         {
-            let parcels = self.claim_letters(LETTERS_AT_ONCE).await?;
+            let parcels = match self.may_submit() {
+                true => self.claim_letters(LETTERS_AT_ONCE).await?,
+                false => Vec::new(),
+            };
             if parcels.is_empty() {
                 self.idle.push(worker);
                 break;
             }
             self.in_hand += parcels.len();
+            self.handed_out_at.extend(parcels.iter().map(|_| self.clock.now()));
             if let Err(parcels) = worker.send(parcels) {
                 self.in_hand -= parcels.len();
                 let not_tried = End::NotTried("the worker has gone".to_owned());
@@ -104,6 +124,17 @@ impl Bot {
             }
         }
         Ok(())
+    }
+
+    /// Whether the provider's measure has room (`smtp.per_minute`).
+    fn may_submit(&mut self) -> bool {
+        let Some(per_minute) = self.settings.per_minute else {
+            self.handed_out_at.clear();
+            return true;
+        };
+        let now = self.clock.now();
+        self.handed_out_at.retain(|at| now - *at < chrono::Duration::minutes(1));
+        self.handed_out_at.len() < per_minute.get() as usize
     }
 
     /// Releases what may go, and counts an attempt for each letter it returns.
@@ -151,16 +182,38 @@ impl Bot {
             Some(id) => tx.case(id).await?,
             None => None,
         };
+        let briefed = match stored.clone().filter(|_| due.letter.kind.is_for_staff()) {
+            Some(stored) => Some(self.briefed(&due.letter, stored).await?),
+            None => None,
+        };
+        let language = &self.settings.identity.language;
         let draft = Draft {
-            letter: &due.letter,
+            letter: briefed.as_ref().unwrap_or(&due.letter),
             case: stored.as_ref().map(|stored| &stored.case),
             to: &due.to,
             nonce: &due.nonce,
             in_reply_to: due.in_reply_to.as_deref(),
-            language: stored.as_ref().map_or("en", |stored| stored.language.as_str()),
+            language: stored.as_ref().map_or(language, |stored| &stored.language),
         };
         let composed = compose(&draft, &self.settings.identity, &self.templates, self.clock.now());
         Ok(composed.map_err(|why| why.to_string()))
+    }
+
+    /// A letter to staff about a case, with what there is to know of it now.
+    async fn briefed(&self, letter: &Letter, stored: StoredCase) -> Result<Letter> {
+        let (policy, now) = (&self.settings.policy, self.clock.now());
+        let brief = brief(&self.store, &self.settings, stored).await?;
+        let case = &brief.stored.case;
+        let masked = brief.stored.subject.as_ref().map(EmailAddress::masked).unwrap_or_default();
+        let card: Vec<Value> = card(case, &masked, &brief.seen, &brief.finding, policy.zone)
+            .into_iter()
+            .map(|(what, text)| json!({ "what": what, "text": text }))
+            .collect();
+        let mut letter = letter.clone();
+        letter.values["case"] = brief.lines(policy, day_of(now, policy.zone));
+        letter.values["card"] = card.into();
+        letter.values["commands"] = (self.settings.mail_commands != MailCommands::Off).into();
+        Ok(letter)
     }
 
     fn parcel(&self, due: &Due, outgoing: &Outgoing) -> Option<Parcel> {
@@ -204,10 +257,9 @@ impl Bot {
         letter: LetterKind,
         case: Option<CaseId>,
     ) -> Result<()> {
-        let Some(case) = case else { return Ok(()) };
+        let Some(case) = case.filter(|_| !letter.is_for_staff()) else { return Ok(()) };
         let happening = Happening::new(Event::LetterFailed { letter }, About::Case(case));
-        let (policy, release) = (&self.settings.policy, self.settings.release());
-        tx.happen(&happening, policy, release, self.clock.now()).await?;
+        tx.happen(&happening, &self.settings.terms(), self.clock.now()).await?;
         Ok(())
     }
 }

@@ -5,8 +5,11 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::Bot;
 use super::follow::Asked;
+use super::staff::{Acted, Receipt, act_on_case, message_of, staff_token, write_receipt};
+use crate::case::authority::{Way, authorize};
+use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
-use crate::case::{Event, LetterKind, Means, Reason, Recipient, Role, Source};
+use crate::case::{Act, Event, LetterKind, Means, Reason, Recipient, Reference, Role, Source};
 use crate::mail::EmailAddress;
 use crate::mailbox::Seen;
 use crate::store::commit::{About, Happening};
@@ -16,19 +19,46 @@ use crate::store::outbox::Class;
 #[derive(Debug)]
 pub enum PageAct {
     /// The form: please delete the data under this address.
-    Ask(EmailAddress),
+    Ask {
+        /// The address.
+        address: EmailAddress,
+        /// The language of the page it was entered on.
+        language: String,
+        /// Keyed hash of the visitor's network: the budget it counts in.
+        network: String,
+    },
     /// Confirm, as this role.
-    Confirm(String, Role),
+    Confirm(String, Role, Evidence),
     /// I did not ask for this.
     Disown(String),
     /// Correct who is asking.
     CorrectRole(String, Role),
     /// Withdraw.
     Withdraw(String),
+    /// Staff, on their page of a case or message.
+    Staff {
+        /// The case or message.
+        about: String,
+        /// The token of the link.
+        token: String,
+        /// What they pressed.
+        press: StaffPress,
+    },
+}
+
+/// What staff pressed.
+#[derive(Debug)]
+pub enum StaffPress {
+    /// An act on the case; when it was identified another way, how.
+    Act(Act, Option<String>),
+    /// Open a case for this address, which the message proposes.
+    Open(EmailAddress),
+    /// The message is no request.
+    Dismiss,
 }
 
 /// What came of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageAnswer {
     /// The form was taken; the same for every address.
     Taken,
@@ -39,6 +69,8 @@ pub enum PageAnswer {
     },
     /// The link is not, or no longer, good for that.
     NotPossible,
+    /// To staff: what came of it.
+    Staff(Acted),
 }
 
 /// The name under which entries of our own form are kept beside the mailbox's messages.
@@ -53,28 +85,42 @@ impl Bot {
         let now = self.clock.now();
         let means = Means::Page;
         match act {
-            PageAct::Ask(address) => self.ask_by_form(&address, now).await,
-            PageAct::Confirm(token, role) => {
-                self.press_with_token(&token, Event::Confirmed { means, role: Some(role) }, now)
-                    .await
+            PageAct::Ask { address, language, network } => {
+                self.ask_by_form(&address, language, network, now).await
+            }
+            PageAct::Confirm(token, role, seen) => {
+                let event = Event::Confirmed { means, role: Some(role) };
+                self.press_with_token(&token, event, Some(&seen), now).await
             }
             PageAct::Disown(token) => {
-                self.press_with_token(&token, Event::Disowned { means }, now).await
+                self.press_with_token(&token, Event::Disowned { means }, None, now).await
             }
             PageAct::CorrectRole(token, role) => {
-                self.press_with_token(&token, Event::RoleChanged { role }, now).await
+                self.press_with_token(&token, Event::RoleChanged { role }, None, now).await
             }
             PageAct::Withdraw(token) => {
-                self.press_with_token(&token, Event::Withdrawn { means }, now).await
+                self.press_with_token(&token, Event::Withdrawn { means }, None, now).await
+            }
+            PageAct::Staff { about, token, press } => {
+                self.press_of_staff(&about, &token, press, now).await
             }
         }
     }
 
-    async fn ask_by_form(&self, address: &EmailAddress, now: DateTime<Utc>) -> Result<PageAnswer> {
+    async fn ask_by_form(
+        &self,
+        address: &EmailAddress,
+        language: String,
+        network: String,
+        now: DateTime<Utc>,
+    ) -> Result<PageAnswer> {
         let asked = Asked {
             recipient: Recipient::form_entry(address),
             source: Source::Page,
-            class: Class::Form,
+            class: Class::Page,
+            origin: network,
+            language,
+            evidence: Evidence::default(),
         };
         let mut tx = self.store.begin().await?;
         let seen = Seen { key: tx.fresh_key()?, size: 0, received_at: now };
@@ -89,6 +135,7 @@ impl Bot {
         &self,
         token: &str,
         event: Event,
+        seen: Option<&Evidence>,
         now: DateTime<Utc>,
     ) -> Result<PageAnswer> {
         let mut tx = self.store.begin().await?;
@@ -103,12 +150,14 @@ impl Bot {
         // A verification's link confirms and declines only while it is young. Withdrawing and
         // correcting stay possible: they can only lessen what happens.
         let needs_young = matches!(event, Event::Confirmed { .. } | Event::Disowned { .. });
-        if needs_young && (!is_young || letter.kind != LetterKind::VerificationRequest) {
+        if needs_young && (!is_young || !letter.kind.asks_to_confirm()) {
             return Ok(PageAnswer::NotPossible);
         }
-        let happening = Happening::new(event, About::Case(case));
-        let decided =
-            tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+        let happening = Happening {
+            evidence: seen.map(|seen| (Deed::Confirmed, seen)),
+            ..Happening::new(event, About::Case(case))
+        };
+        let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
         tx.commit().await?;
         let just_now = match decided.decision.reason {
             Reason::AlreadyConfirmed | Reason::AlreadyClosed | Reason::NotConfirmedYet => false,
@@ -117,17 +166,69 @@ impl Bot {
         };
         Ok(PageAnswer::Done { just_now })
     }
+
+    async fn press_of_staff(
+        &self,
+        about: &str,
+        token: &str,
+        press: StaffPress,
+        now: DateTime<Utc>,
+    ) -> Result<PageAnswer> {
+        let mut tx = self.store.begin().await?;
+        let letter = tx.letter_of_staff_token(about, token).await?;
+        let found = staff_token(&mut tx, &self.settings, letter.as_ref()).await?;
+        let way = Way::Page { token: found.as_ref(), posted: true };
+        let (Ok(by), Some(found)) = (authorize(&way, about, now), found) else {
+            return Ok(PageAnswer::NotPossible);
+        };
+        let undo = matches!(press, StaffPress::Act(Act::Complete { .. } | Act::Refuse { .. }, _));
+        let (acted, case) = match press {
+            StaffPress::Open(address) => {
+                (self.open_proposed(&mut tx, &by, about, Some(&address), now).await?, None)
+            }
+            StaffPress::Dismiss => match tx.dismiss(message_of(about).unwrap_or(0)).await? {
+                true => (Acted::Done(format!("took {about} off the list")), None),
+                false => (Acted::Refused("It is not on the list any more".to_owned()), None),
+            },
+            StaffPress::Act(act, how) => {
+                let stored = match Reference::parse(about) {
+                    Some(reference) => tx.case_of_reference(&reference).await?,
+                    None => None,
+                };
+                let Some(stored) = stored else { return Ok(PageAnswer::NotPossible) };
+                let acted =
+                    act_on_case(&mut tx, &self.settings, &stored, by, act, how.as_deref(), now);
+                (acted.await?, Some(stored))
+            }
+        };
+        if let Acted::Done(did) = &acted {
+            let receipt = Receipt { member: &found.member, did, undo, text: "" };
+            let case = case.as_ref().map(|stored| (stored.id, &stored.case.reference));
+            write_receipt(&mut tx, &receipt, case, now).await?;
+        }
+        tx.commit().await?;
+        Ok(PageAnswer::Staff(acted))
+    }
 }
 
 /// Which letters link to the page of their case.
 pub fn is_for_requester_page(kind: LetterKind) -> bool {
     match kind {
-        LetterKind::VerificationRequest | LetterKind::RequestConfirmed | LetterKind::NotOurs => {
-            true
-        }
-        LetterKind::Completion
+        LetterKind::VerificationRequest
+        | LetterKind::VerificationReminder
+        | LetterKind::RequestConfirmed
+        | LetterKind::ProofRequest
+        | LetterKind::NotOurs => true,
+        LetterKind::ExtensionNotice
+        | LetterKind::Refusal
+        | LetterKind::StaffMessage
+        | LetterKind::Completion
         | LetterKind::WithdrawalConfirmed
         | LetterKind::Digest
+        | LetterKind::CaseConfirmed
+        | LetterKind::Escalation
+        | LetterKind::ActDone
+        | LetterKind::ActRefused
         | LetterKind::Alarm => false,
     }
 }

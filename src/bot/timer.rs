@@ -16,6 +16,8 @@ pub const PROGRESS: &str = "progress_at";
 pub(super) const DIGEST: &str = "digest_at";
 /// Since when staff know that the inbox cannot be read.
 const POLL_ALARM: &str = "poll_alarm_at";
+/// When old excerpts were last thrown away.
+const FORGOT: &str = "forgot_at";
 /// Minutes without a good poll until staff hear of it.
 const SILENCE_MINUTES: i64 = 15;
 
@@ -27,22 +29,37 @@ impl Bot {
     pub async fn tick(&self) -> Result<()> {
         let now = self.clock.now();
         self.pass_time(now).await?;
+        self.forget(now).await?;
         self.alarm_on_silence(now).await?;
         self.digest_when_due(now).await
     }
 
     async fn pass_time(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
-        let cases = tx.cases_with_time_passed(now).await?;
+        let cases = tx.cases_to_look_at(now).await?;
         for case in &cases {
             let happening = Happening::new(Event::TimePassed, About::Case(*case));
-            let decided =
-                tx.happen(&happening, &self.settings.policy, self.settings.release(), now).await?;
+            let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
             if let Some((_, case)) = decided.case {
                 info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
             }
         }
         if cases.is_empty() { Ok(()) } else { tx.commit().await }
+    }
+
+    /// Once a day: excerpts and letters that are old enough go, and the log that still holds
+    /// them is emptied.
+    async fn forget(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let last = tx.mark_at(FORGOT).await?;
+        if last.is_some_and(|at| now - at < Duration::days(1)) {
+            return Ok(());
+        }
+        let before = now - Duration::days(self.settings.messages_days.into());
+        tx.forget_messages(before).await?;
+        tx.set_mark_at(FORGOT, now).await?;
+        tx.commit().await?;
+        self.store.empty_log().await
     }
 
     /// Notes a poll that went to its end, and ends the alarm if there was one.

@@ -57,6 +57,21 @@ pub fn law_due_on(received_at: DateTime<Utc>, policy: &Policy) -> Option<NaiveDa
     }
 }
 
+/// The law's day after an extension by `months` (GDPR Art. 12(3)), or by 45 days more (Cal. Civ.
+/// Code § 1798.130(a)(2)(A)).
+pub fn extended_law_due_on(
+    received_at: DateTime<Utc>,
+    months: u32,
+    policy: &Policy,
+) -> Option<NaiveDate> {
+    let day = day_of(received_at, policy.zone);
+    match policy.law {
+        Law::Gdpr => day.checked_add_months(Months::new(1 + months)),
+        Law::Ccpa => day.checked_add_days(Days::new(2 * CCPA_DAYS)),
+        Law::None => None,
+    }
+}
+
 /// Which of the two dates of a case comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NearestDate {
@@ -68,10 +83,7 @@ pub struct NearestDate {
 
 /// The date that alarms: the nearer one of an open case.
 pub fn nearest_date(case: &Case) -> Option<NearestDate> {
-    let open = match case.state {
-        State::AwaitingVerification | State::InProgress | State::Redirecting => true,
-        State::Closed(_) => false,
-    };
+    let open = case.state.resolution().is_none();
     let promise = case.due_on.map(|on| NearestDate { on, by_law: false });
     let law = case.law_due_on.map(|on| NearestDate { on, by_law: true });
     promise.into_iter().chain(law).min().filter(|_| open)
@@ -102,6 +114,10 @@ pub(crate) mod tests {
             zone: zone.parse().unwrap(),
             verification_days: 7,
             limits: Limits::default(),
+            scope: Vec::new(),
+            retention_days: 90,
+            backup_rollover_days: 30,
+            undo_minutes: 10,
         }
     }
 

@@ -3,12 +3,15 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::Policy;
+use super::acts;
 use super::deadline::{law_due_on, promised_on};
 use super::decision::{Change, Confirmed, Decision, Opened, Reason};
+use super::due::{Due, due};
 use super::event::{Event, Facts, Means, Source};
-use super::letter::{Kept, Letter, LetterKind};
+use super::letter::{Letter, LetterKind};
 use super::limits::next_verification_at;
-use super::state::{Case, Outcome, Resolution, Role, State};
+use super::state::{Case, Resolution, Role, State};
+use super::work::{Forgotten, Proof, StaffRole, Work};
 
 /// Decides what one event does to one case. Pure: no clock, no database, no mail. Every
 /// state stands beside every event; a new one of either has to be thought about here.
@@ -19,61 +22,74 @@ pub fn decide(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Decision {
-    use State::{AwaitingVerification, Closed, InProgress, Redirecting};
+    use State::{AwaitingProof, AwaitingVerification, Closed, InProgress, OnHold, Redirecting};
     let Some(case) = case else {
         return begin(event, facts, policy, now);
     };
     match (case.state, event) {
         (AwaitingVerification, Event::RequestReceived { .. }) => ask_again(facts, policy, now),
-        (InProgress | Redirecting, Event::RequestReceived { .. }) => {
+        (AwaitingProof | InProgress | OnHold | Redirecting, Event::RequestReceived { .. }) => {
             Decision::keep(Reason::RepeatNoted)
         }
 
-        (AwaitingVerification, Event::VerificationReleased) => released(policy, now),
-        (InProgress | Redirecting, Event::VerificationReleased) => {
-            Decision::keep(Reason::AlreadyConfirmed)
-        }
+        (AwaitingVerification, Event::VerificationReleased) => released(case, policy, now),
+        (
+            AwaitingProof | InProgress | OnHold | Redirecting,
+            Event::VerificationReleased | Event::Confirmed { .. },
+        ) => Decision::keep(Reason::AlreadyConfirmed),
 
         (AwaitingVerification, Event::Confirmed { means, role }) => {
             confirm(case, *means, *role, policy, now)
-        }
-        (InProgress | Redirecting, Event::Confirmed { .. }) => {
-            Decision::keep(Reason::AlreadyConfirmed)
         }
 
         (AwaitingVerification, Event::RoleChanged { .. }) => {
             Decision::keep(Reason::NotConfirmedYet)
         }
-        (InProgress | Redirecting, Event::RoleChanged { role }) => {
+        (AwaitingProof | InProgress | OnHold | Redirecting, Event::RoleChanged { role }) => {
             correct_role(case, *role, facts, now)
         }
 
-        (AwaitingVerification | InProgress | Redirecting, Event::Disowned { .. }) => {
-            let closed = close(Resolution::Withdrawn, Reason::NotRequested, now);
+        (
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
+            Event::Disowned { .. },
+        ) => {
+            let closed = close(case, Resolution::Withdrawn, Reason::NotRequested, now);
             Decision { suppress: true, ..closed }
         }
 
-        (AwaitingVerification | InProgress | Redirecting, Event::Withdrawn { .. }) => {
-            close(Resolution::Withdrawn, Reason::RequestWithdrawn, now)
-                .with_letter(Letter::plain(LetterKind::WithdrawalConfirmed), now)
-        }
+        (
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
+            Event::Withdrawn { .. },
+        ) => close(case, Resolution::Withdrawn, Reason::RequestWithdrawn, now)
+            .with_letter(Letter::plain(LetterKind::WithdrawalConfirmed), now),
 
-        (AwaitingVerification, Event::LetterFailed { letter: LetterKind::VerificationRequest }) => {
-            close(Resolution::Undeliverable, Reason::VerificationUndeliverable, now)
+        (AwaitingVerification, Event::LetterFailed { letter }) if letter.asks_to_confirm() => {
+            close(case, Resolution::Undeliverable, Reason::VerificationUndeliverable, now)
         }
         (
-            AwaitingVerification | InProgress | Redirecting | Closed(_),
-            Event::LetterFailed { .. },
-        ) => Decision::keep(Reason::LetterUndeliverable),
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
+            Event::LetterFailed { letter },
+        ) => returned(case, *letter),
 
-        (AwaitingVerification, Event::TimePassed) => expire(case, now),
-        (Redirecting, Event::TimePassed) => end_redirect(case, now),
-        (InProgress, Event::TimePassed) => Decision::keep(Reason::NothingDue),
-
-        (AwaitingVerification, Event::Completed { .. }) => Decision::keep(Reason::NotConfirmedYet),
-        (InProgress | Redirecting, Event::Completed { outcome, kept, .. }) => {
-            complete(*outcome, kept, now)
+        (AwaitingProof, Event::ProofReceived) => {
+            let work = Work { proof: Some(Proof::Received), ..case.work.clone() };
+            Decision::change(Change::default(), Reason::ProofReceived)
+                .with_work(work)
+                .telling(LetterKind::CaseConfirmed, StaffRole::Officer)
         }
+        (AwaitingVerification | InProgress | OnHold | Redirecting, Event::ProofReceived) => {
+            Decision::keep(Reason::NoProofWanted)
+        }
+
+        (
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
+            Event::TimePassed,
+        ) => pass_time(case, facts, policy, now),
+
+        (
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
+            Event::Acted { act, .. },
+        ) => acts::decide(case, act, facts, policy, now),
 
         (
             Closed(_),
@@ -83,8 +99,7 @@ pub fn decide(
             | Event::RoleChanged { .. }
             | Event::Disowned { .. }
             | Event::Withdrawn { .. }
-            | Event::TimePassed
-            | Event::Completed { .. },
+            | Event::ProofReceived,
         ) => Decision::keep(Reason::AlreadyClosed),
     }
 }
@@ -107,8 +122,9 @@ fn begin(event: &Event, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> D
         | Event::Disowned { .. }
         | Event::Withdrawn { .. }
         | Event::LetterFailed { .. }
+        | Event::ProofReceived
         | Event::TimePassed
-        | Event::Completed { .. } => Decision::keep(Reason::NoCase),
+        | Event::Acted { .. } => Decision::keep(Reason::NoCase),
     }
 }
 
@@ -143,58 +159,79 @@ fn verification_at(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> DateTi
 /// Two requests before confirmation share one open verification.
 fn ask_again(facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let free = verification_at(facts, policy, now) <= now;
-    if free && !facts.verification_waits && !facts.suppressed {
+    if free && !facts.verification_waits() && !facts.suppressed {
         Decision::keep(Reason::VerificationRepeated).with_letter(verification_request(), now)
     } else {
         Decision::keep(Reason::AlreadyAsked)
     }
 }
 
-fn released(policy: &Policy, now: DateTime<Utc>) -> Decision {
+/// The days of a verification run from its release; the reminder comes once, after the first.
+fn released(case: &Case, policy: &Policy, now: DateTime<Utc>) -> Decision {
     let expires_at = now + Duration::days(policy.verification_days.into());
     let change = Change { expires_at: Some(expires_at), ..Change::default() };
-    Decision::change(change, Reason::VerificationReleased)
+    let decision = Decision::change(change, Reason::VerificationReleased);
+    if case.expires_at.is_some() {
+        return decision;
+    }
+    let remind_at = now + Duration::hours(Policy::REMINDER_HOURS);
+    decision.with_work(Work { remind_at: Some(remind_at), ..case.work.clone() })
 }
 
-fn confirm(
+/// The requester proved that the mailbox is theirs.
+pub(super) fn confirm(
     case: &Case,
     means: Means,
     role: Option<Role>,
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Decision {
-    if case.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        return close(Resolution::Expired, Reason::ConfirmedTooLate, now);
+    if means != Means::Staff && case.expires_at.is_some_and(|expires_at| now >= expires_at) {
+        return close(case, Resolution::Expired, Reason::ConfirmedTooLate, now);
     }
     let confirmed = Confirmed { at: now, means, due_on: promised_on(now, policy) };
-    let mut decision = place(role, Reason::AddressConfirmed, now);
+    let mut decision = place(case, role, Reason::AddressConfirmed, now);
     decision.change.confirmed = Some(confirmed);
-    decision
+    decision.telling(LetterKind::CaseConfirmed, StaffRole::Officer)
 }
 
 /// Where a confirmed case belongs by who is asking, with the letter that says so.
-fn place(role: Option<Role>, reason: Reason, now: DateTime<Utc>) -> Decision {
+fn place(case: &Case, role: Option<Role>, reason: Reason, now: DateTime<Utc>) -> Decision {
+    let mut work = Work { remind_at: None, ..case.work.clone() };
     let (state, kind, reason, ends_at) = match role {
         Some(Role::Customer) => {
             let ends_at = now + Duration::days(Policy::REDIRECT_DAYS.into());
             (State::Redirecting, LetterKind::NotOurs, Reason::SentToBusiness, Some(ends_at))
         }
+        Some(Role::Business) if work.proof != Some(Proof::Approved) => {
+            work.proof = work.proof.or(Some(Proof::Asked));
+            let asked = match reason {
+                Reason::AddressConfirmed => Reason::ProofAsked,
+                other => other,
+            };
+            (State::AwaitingProof, LetterKind::ProofRequest, asked, None)
+        }
         Some(Role::OwnAccount | Role::Workspace | Role::Business | Role::NotSure) | None => {
             (State::InProgress, LetterKind::RequestConfirmed, reason, None)
         }
     };
+    // What is on hold stays there, whoever asks.
+    let state = match state {
+        State::InProgress if work.whole_hold().is_some() => State::OnHold,
+        other => other,
+    };
     let change =
         Change { state: Some(state), role, redirect_ends_at: ends_at, ..Change::default() };
-    Decision::change(change, reason).with_letter(Letter::plain(kind), now)
+    Decision::change(change, reason).with_work(work).with_letter(Letter::plain(kind), now)
 }
 
 /// A correction writes a letter only when it moves the case, and each kind once: a button
 /// pressed back and forth is no way to fill a mailbox.
-fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime<Utc>) -> Decision {
+pub(super) fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime<Utc>) -> Decision {
     if case.role == Some(role) {
         return Decision::keep(Reason::AlreadyConfirmed);
     }
-    let mut decision = place(Some(role), Reason::RoleCorrected, now);
+    let mut decision = place(case, Some(role), Reason::RoleCorrected, now);
     if decision.change.state == Some(case.state) {
         decision.letters.clear();
     }
@@ -202,28 +239,57 @@ fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime<Utc>) -> D
     decision
 }
 
-fn close(resolution: Resolution, reason: Reason, now: DateTime<Utc>) -> Decision {
+pub(super) fn close(
+    case: &Case,
+    resolution: Resolution,
+    reason: Reason,
+    now: DateTime<Utc>,
+) -> Decision {
     let state = Some(State::Closed(resolution));
-    Decision::change(Change { state, closed_at: Some(now), ..Change::default() }, reason)
+    let work = Work { remind_at: None, holds: Vec::new(), ..case.work.clone() };
+    let change = Change { state, closed_at: Some(now), ..Change::default() };
+    Decision::change(change, reason).with_work(work)
 }
 
-fn expire(case: &Case, now: DateTime<Utc>) -> Decision {
-    if case.expires_at.is_some_and(|expires_at| now >= expires_at) {
-        close(Resolution::Expired, Reason::VerificationExpired, now)
-    } else {
-        Decision::keep(Reason::NothingDue)
+/// Staff have to see that a letter they count on never arrived.
+fn returned(case: &Case, letter: LetterKind) -> Decision {
+    let work = Work { returned: Some(letter), ..case.work.clone() };
+    Decision::change(Change::default(), Reason::LetterUndeliverable).with_work(work)
+}
+
+fn pass_time(case: &Case, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
+    let kept = |reason, work| Decision::change(Change::default(), reason).with_work(work);
+    match due(case, policy, now) {
+        None => Decision::keep(Reason::NothingDue),
+        Some(Due::Expiry) => close(case, Resolution::Expired, Reason::VerificationExpired, now),
+        Some(Due::RedirectEnd) => {
+            close(case, Resolution::Redirected, Reason::RedirectUnanswered, now)
+        }
+        Some(Due::Reminder) => {
+            let work = Work { remind_at: None, ..case.work.clone() };
+            let free = verification_at(facts, policy, now) <= now;
+            if !free || facts.verification_waits() || facts.suppressed {
+                return kept(Reason::ReminderSkipped, work);
+            }
+            let letter = Letter::plain(LetterKind::VerificationReminder);
+            kept(Reason::VerificationReminded, work).with_letter(letter, now)
+        }
+        Some(Due::HoldEnd) => acts::end_holds(case, policy, now),
+        Some(Due::Escalation(role)) => {
+            let reason = match role {
+                StaffRole::Lead => Reason::EscalatedToLead,
+                StaffRole::Officer | StaffRole::Deputy => Reason::EscalatedToDeputy,
+            };
+            let work = Work { escalated: Some(role), ..case.work.clone() };
+            kept(reason, work).telling(LetterKind::Escalation, role)
+        }
+        Some(Due::Forgetting(what)) => {
+            let reason = match what {
+                Forgotten::Reduced => Reason::CaseReduced,
+                Forgotten::Erased => Reason::AddressErased,
+            };
+            let work = Work { forgotten: Some(what), returned: None, ..case.work.clone() };
+            Decision { forget: Some(what), ..kept(reason, work) }
+        }
     }
-}
-
-fn end_redirect(case: &Case, now: DateTime<Utc>) -> Decision {
-    if case.redirect_ends_at.is_some_and(|ends_at| now >= ends_at) {
-        close(Resolution::Redirected, Reason::RedirectUnanswered, now)
-    } else {
-        Decision::keep(Reason::NothingDue)
-    }
-}
-
-fn complete(outcome: Outcome, kept: &[Kept], now: DateTime<Utc>) -> Decision {
-    close(Resolution::Completed, Reason::RequestCompleted, now)
-        .with_letter(Letter::completion(outcome, kept), now)
 }

@@ -4,8 +4,9 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::event::{Means, Source};
-use super::letter::Letter;
+use super::letter::{Letter, LetterKind};
 use super::state::{Reference, Role, State, named};
+use super::work::{Forgotten, StaffRole, Work};
 
 /// The answer of [`decide`](super::decide()).
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ pub struct Decision {
     pub change: Change,
     /// Letters to the requester, each with the first instant it may leave.
     pub letters: Vec<(Letter, DateTime<Utc>)>,
+    /// Letters to staff: which, and to whom.
+    pub staff: Vec<(LetterKind, StaffRole)>,
+    /// Letters of the case that must not leave the desk any more.
+    pub cancel: Vec<LetterKind>,
+    /// What of the case is to be forgotten.
+    pub forget: Option<Forgotten>,
     /// The address is not to be asked again until it lifts that itself.
     pub suppress: bool,
     /// The address asks again: it may be asked from now on.
@@ -47,6 +54,9 @@ pub struct Change {
     /// It ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<DateTime<Utc>>,
+    /// What people did and owe, whole, as it is from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
 }
 
 /// How a case begins.
@@ -80,7 +90,11 @@ named! {
         VerificationRequested = "verification-requested",
         /// A new case; the mailbox is asked once its caps allow.
         VerificationDeferred = "verification-deferred",
-        /// Asked again after a day without an answer.
+        /// Reminded after a day without an answer.
+        VerificationReminded = "verification-reminded",
+        /// No reminder: the caps of the address are reached.
+        ReminderSkipped = "reminder-skipped",
+        /// Asked again, on a further request.
         VerificationRepeated = "verification-repeated",
         /// It was asked already and will not be again now.
         AlreadyAsked = "already-asked",
@@ -116,6 +130,76 @@ named! {
         RedirectUnanswered = "redirect-unanswered",
         /// No date has come.
         NothingDue = "nothing-due",
+        /// Confirmed for a business: authorization is asked for.
+        ProofAsked = "proof-asked",
+        /// Something came in answer to that.
+        ProofReceived = "proof-received",
+        /// Staff are satisfied with it.
+        ProofApproved = "proof-approved",
+        /// They are not, and ask again.
+        ProofAskedAgain = "proof-asked-again",
+        /// The case does not wait for proof.
+        NoProofWanted = "no-proof-wanted",
+        /// First the proof of authorization has to be approved.
+        ProofMissing = "proof-missing",
+        /// The requester was identified by staff.
+        VerifiedByStaff = "verified-by-staff",
+        /// Put on hold.
+        PutOnHold = "put-on-hold",
+        /// Taken up again.
+        HoldReleased = "hold-released",
+        /// The day to look again has come.
+        HoldEnded = "hold-ended",
+        /// Nothing is held.
+        NothingHeld = "nothing-held",
+        /// The case as a whole is on hold.
+        CaseOnHold = "case-on-hold",
+        /// That is no ground to hold anything.
+        NoGroundToHold = "no-ground-to-hold",
+        /// The day is not in the future.
+        DayNotAhead = "day-not-ahead",
+        /// The scope has no such item.
+        UnknownItem = "unknown-item",
+        /// Both dates were extended.
+        DatesExtended = "dates-extended",
+        /// They were extended before.
+        AlreadyExtended = "already-extended",
+        /// A date has passed: too late to extend.
+        DatePassed = "date-passed",
+        /// One or two months can be had, not that many.
+        TooLong = "too-long",
+        /// Staff refused.
+        RequestRefused = "request-refused",
+        /// Items of the scope are neither deleted nor kept on a ground.
+        ItemsOpen = "items-open",
+        /// "Partly" has to say what is kept.
+        KeptMissing = "kept-missing",
+        /// What is kept contradicts the outcome.
+        KeptContradicts = "kept-contradicts",
+        /// Items were ticked, or ticks taken off.
+        ItemsTicked = "items-ticked",
+        /// Written down for the colleagues.
+        NoteWritten = "note-written",
+        /// A fixed sentence was written to the requester.
+        MessageWritten = "message-written",
+        /// Completing or refusing was taken back.
+        StepUndone = "step-undone",
+        /// There is nothing, or nothing any more, to take back.
+        NothingToUndo = "nothing-to-undo",
+        /// A person knows that a letter came back.
+        ReturnSeen = "return-seen",
+        /// No letter came back.
+        NothingToSee = "nothing-to-see",
+        /// It was sent to a business, or waits: nothing to do with it yet.
+        NotInWork = "not-in-work",
+        /// Nobody acts: the deputy hears.
+        EscalatedToDeputy = "escalated-to-deputy",
+        /// Nobody acts: the lead hears.
+        EscalatedToLead = "escalated-to-lead",
+        /// The retention time is over: reduced to dates, kind and outcome.
+        CaseReduced = "case-reduced",
+        /// The backups have rolled over: the keyed address goes, too.
+        AddressErased = "address-erased",
         /// Staff finished.
         RequestCompleted = "request-completed",
         /// The case had ended before.
@@ -128,18 +212,33 @@ named! {
 impl Decision {
     /// Nothing changes, for that reason.
     pub(super) fn keep(reason: Reason) -> Decision {
+        Decision::change(Change::default(), reason)
+    }
+
+    /// The case changes, for that reason.
+    pub(super) fn change(change: Change, reason: Reason) -> Decision {
         Decision {
-            change: Change::default(),
+            change,
             letters: Vec::new(),
+            staff: Vec::new(),
+            cancel: Vec::new(),
+            forget: None,
             suppress: false,
             lift: false,
             reason,
         }
     }
 
-    /// The case changes, for that reason.
-    pub(super) fn change(change: Change, reason: Reason) -> Decision {
-        Decision { change, letters: Vec::new(), suppress: false, lift: false, reason }
+    /// With the work as it is from now on.
+    pub(super) fn with_work(mut self, work: Work) -> Decision {
+        self.change.work = Some(work);
+        self
+    }
+
+    /// With a letter to those of the staff who have that role.
+    pub(super) fn telling(mut self, kind: LetterKind, role: StaffRole) -> Decision {
+        self.staff.push((kind, role));
+        self
     }
 
     /// With a letter that may leave from `not_before` on.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
+use super::act::Act;
 use super::authority::Authority;
-use super::letter::{Kept, LetterKind};
-use super::state::{Outcome, Reference, Role, named};
+use super::letter::LetterKind;
+use super::state::{Reference, Role, named};
 
 named! {
     /// How a request came in.
@@ -29,6 +30,8 @@ named! {
         Page = "page",
         /// An answer by mail.
         Reply = "reply",
+        /// Staff, who identified the requester another way.
+        Staff = "staff",
     }
 }
 
@@ -76,14 +79,14 @@ pub enum Event {
     },
     /// Time passed; dates may have come.
     TimePassed,
-    /// Staff finished the work.
-    Completed {
-        /// Who may say so, and why.
+    /// A mail came in answer to the letter that asks for authorization.
+    ProofReceived,
+    /// Staff did something.
+    Acted {
+        /// Who may, and did.
         by: Authority,
-        /// What it came to.
-        outcome: Outcome,
-        /// What is kept, and why.
-        kept: Vec<Kept>,
+        /// What.
+        act: Act,
     },
 }
 
@@ -99,7 +102,8 @@ impl Event {
             Event::Withdrawn { .. } => "withdrawn",
             Event::LetterFailed { .. } => "letter-failed",
             Event::TimePassed => "time-passed",
-            Event::Completed { .. } => "completed",
+            Event::ProofReceived => "proof-received",
+            Event::Acted { act, .. } => act.as_str(),
         }
     }
 }
@@ -113,10 +117,17 @@ pub struct Facts {
     pub verifications_at: Vec<DateTime<Utc>>,
     /// When letters to this address, while unconfirmed, were written in the last 24 hours.
     pub automatic_at: Vec<DateTime<Utc>>,
-    /// A verification letter of this case is still on the desk.
-    pub verification_waits: bool,
     /// Kinds of letters this case already has.
     pub written: BTreeSet<LetterKind>,
+    /// Kinds of letters of this case that have not left the desk.
+    pub on_desk: BTreeSet<LetterKind>,
     /// A reference nobody has yet.
     pub fresh_reference: Reference,
+}
+
+impl Facts {
+    /// Whether a letter that asks for confirmation is still on the desk.
+    pub fn verification_waits(&self) -> bool {
+        self.on_desk.iter().any(|kind| kind.asks_to_confirm())
+    }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::Change;
 use super::event::{Means, Source};
+use super::work::Work;
 
 /// What people see of a case: `DEL-7K3M-Q2XA`. Random, so that it tells nobody how many
 /// there are; without the letters and digits that are mistaken for each other.
@@ -86,8 +87,12 @@ pub(crate) use named;
 pub enum State {
     /// Asked, and the mailbox has not answered yet.
     AwaitingVerification,
+    /// Confirmed for a business; staff have to see that the requester may act for it.
+    AwaitingProof,
     /// Confirmed; people delete the data.
     InProgress,
+    /// Confirmed, and nothing is deleted until a day on which staff look again.
+    OnHold,
     /// Confirmed as the customer of a business that uses us: sent there, and may still say
     /// that this was wrong.
     Redirecting,
@@ -100,6 +105,8 @@ named! {
     Resolution {
         /// The work is done.
         Completed = "completed",
+        /// Staff refused it, with reasons.
+        Refused = "refused",
         /// The requester was sent to the business that controls the data.
         Redirected = "redirected",
         /// The requester took it back, or the owner of the mailbox never asked.
@@ -116,7 +123,9 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             State::AwaitingVerification => "awaiting-verification",
+            State::AwaitingProof => "awaiting-proof",
             State::InProgress => "in-progress",
+            State::OnHold => "on-hold",
             State::Redirecting => "redirecting",
             State::Closed(_) => "closed",
         }
@@ -125,11 +134,9 @@ impl State {
     /// Puts the two columns of the database together again.
     pub fn from_columns(state: &str, resolution: Option<&str>) -> Option<State> {
         match (state, resolution) {
-            ("awaiting-verification", None) => Some(State::AwaitingVerification),
-            ("in-progress", None) => Some(State::InProgress),
-            ("redirecting", None) => Some(State::Redirecting),
             ("closed", Some(name)) => Resolution::parse(name).map(State::Closed),
-            _ => None,
+            (_, Some(_)) => None,
+            (name, None) => State::OPEN.into_iter().find(|open| open.as_str() == name),
         }
     }
 
@@ -137,15 +144,32 @@ impl State {
     pub fn resolution(self) -> Option<Resolution> {
         match self {
             State::Closed(resolution) => Some(resolution),
-            State::AwaitingVerification | State::InProgress | State::Redirecting => None,
+            State::AwaitingVerification
+            | State::AwaitingProof
+            | State::InProgress
+            | State::OnHold
+            | State::Redirecting => None,
         }
     }
 
+    /// Whether staff have something to do with it: confirmed, and neither ended nor sent away.
+    pub fn is_work(self) -> bool {
+        matches!(self, State::AwaitingProof | State::InProgress | State::OnHold)
+    }
+
+    /// The states of an open case, in the order of the flow.
+    pub const OPEN: [State; 5] = [
+        State::AwaitingVerification,
+        State::AwaitingProof,
+        State::InProgress,
+        State::OnHold,
+        State::Redirecting,
+    ];
+
     /// Every state there is, for tables and tests.
     pub fn all() -> Vec<State> {
-        let open = [State::AwaitingVerification, State::InProgress, State::Redirecting];
         let closed = Resolution::ALL.iter().map(|resolution| State::Closed(*resolution));
-        open.into_iter().chain(closed).collect()
+        State::OPEN.into_iter().chain(closed).collect()
     }
 }
 
@@ -171,7 +195,7 @@ impl Role {
         match self {
             Role::OwnAccount => "own account",
             Role::Workspace => "owner or admin, whole workspace",
-            Role::Business => "for a connected business (authorization not checked)",
+            Role::Business => "for a connected business",
             Role::Customer => "customer of a business",
             Role::NotSure => "not sure who they are to us",
         }
@@ -183,10 +207,24 @@ named! {
     Outcome {
         /// All data in scope is gone.
         Deleted = "deleted",
+        /// All data in scope is gone, or no longer tells about whom it is.
+        DeIdentified = "de-identified",
         /// There was none under this address.
         NothingFound = "nothing-found",
         /// Some is kept; what and why stands beside it.
         Partly = "partly",
+    }
+}
+
+impl Outcome {
+    /// In words for staff.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Outcome::Deleted => "everything deleted",
+            Outcome::DeIdentified => "everything deleted or de-identified",
+            Outcome::NothingFound => "nothing found",
+            Outcome::Partly => "deleted, with exceptions",
+        }
     }
 }
 
@@ -217,6 +255,8 @@ pub struct Case {
     pub redirect_ends_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub closed_at: Option<DateTime<Utc>>,
+    /// What people did and owe.
+    pub work: Work,
 }
 
 /// The case after `change`: folding a case's changes in their order gives the case.
@@ -236,6 +276,7 @@ pub fn evolve(case: Option<Case>, change: &Change) -> Option<Case> {
             law_due_on: opened.law_due_on,
             redirect_ends_at: None,
             closed_at: None,
+            work: Work::default(),
         },
         (case, _) => case?,
     };
@@ -248,7 +289,18 @@ pub fn evolve(case: Option<Case>, change: &Change) -> Option<Case> {
         case.due_on = Some(confirmed.due_on);
     }
     case.redirect_ends_at = change.redirect_ends_at.or(case.redirect_ends_at);
-    case.closed_at = change.closed_at.or(case.closed_at);
+    case.closed_at = match change.state {
+        // Undone: it is open again.
+        Some(state) if state.resolution().is_none() => None,
+        _ => change.closed_at.or(case.closed_at),
+    };
+    if let Some(work) = &change.work {
+        case.work.clone_from(work);
+    }
+    if let Some(extended) = change.work.as_ref().and_then(|work| work.extended) {
+        case.due_on = extended.due_on.or(case.due_on);
+        case.law_due_on = extended.law_due_on.or(case.law_due_on);
+    }
     Some(case)
 }
 

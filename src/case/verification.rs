@@ -50,6 +50,11 @@ impl Purpose {
 pub struct Token(String);
 
 impl Token {
+    fn of(nonce: &str, mac: &[u8]) -> Token {
+        let text = BASE32_NOPAD.encode(mac).to_ascii_lowercase();
+        Token(format!("{nonce}{}", text.get(..MAC_CHARS).unwrap_or_default()))
+    }
+
     /// The text; into a letter, never into a log.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -79,18 +84,31 @@ impl TokenKey {
         mac.finalize().into_bytes().to_vec()
     }
 
+    /// The token that lets one member of staff act on one case or message.
+    pub fn staff_token(&self, letter: LetterKind, nonce: &str, about: &str) -> Token {
+        let mac = self.mac("staff", &[letter.as_str(), nonce, about]);
+        Token::of(nonce, &mac)
+    }
+
+    /// Whether `text` is that token.
+    pub fn verifies_staff(&self, letter: LetterKind, nonce: &str, about: &str, text: &str) -> bool {
+        same(self.staff_token(letter, nonce, about).reveal(), text)
+    }
+
     /// The token of a letter for one purpose.
     pub fn token(&self, purpose: Purpose, letter: LetterKind, nonce: &str) -> Token {
         let mac = self.mac(purpose.label(), &[letter.as_str(), nonce]);
-        let text = BASE32_NOPAD.encode(&mac).to_ascii_lowercase();
-        Token(format!("{nonce}{}", text.get(..MAC_CHARS).unwrap_or_default()))
+        Token::of(nonce, &mac)
     }
 
-    /// Whether `text` is that token; takes the same time whatever differs.
+    /// Whether `text` is that token.
     pub fn verifies(&self, purpose: Purpose, letter: LetterKind, nonce: &str, text: &str) -> bool {
-        let expected = self.token(purpose, letter, nonce);
-        let (a, b) = (expected.reveal().as_bytes(), text.as_bytes());
-        a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (x, y)| differs | (x ^ y)) == 0
+        same(self.token(purpose, letter, nonce).reveal(), text)
+    }
+
+    /// What a visitor's network is counted under: says nothing without the key.
+    pub fn network_key(&self, network: &str) -> String {
+        HEXLOWER.encode(self.mac("network", &[network]).get(..8).unwrap_or_default())
     }
 
     /// What an address is counted and suppressed under: says nothing without the key.
@@ -98,6 +116,12 @@ impl TokenKey {
         let mac = self.mac("address", &[&address.canonical()]);
         HEXLOWER.encode(mac.get(..16).unwrap_or_default())
     }
+}
+
+/// Whether both are equal; takes the same time whatever differs.
+fn same(expected: &str, text: &str) -> bool {
+    let (a, b) = (expected.as_bytes(), text.as_bytes());
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (x, y)| differs | (x ^ y)) == 0
 }
 
 /// The nonce of a text that has the shape of a token.
@@ -117,6 +141,13 @@ pub fn nonce_from_random(bytes: [u8; 5]) -> String {
 /// address, and with zeros, which no token has.
 pub fn mark(purpose: Purpose, nonce: &str) -> String {
     format!("{nonce}0{:0<width$}", purpose.label(), width = MAC_CHARS - 1)
+}
+
+/// As [`mark`], in place of the token of staff for one case or message.
+pub fn staff_mark(nonce: &str, about: &str) -> String {
+    let about: String = about.chars().filter(char::is_ascii_alphanumeric).collect();
+    let text = format!("{nonce}0staff-{}-", about.to_ascii_lowercase());
+    format!("{text:0<TOKEN_CHARS$}")
 }
 
 #[cfg(test)]
@@ -146,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_mark_is_as_long_as_a_token_and_is_none() {
-        for purpose in Purpose::ALL {
-            let mark = mark(purpose, "abcdefgh");
+        let staff = ["DEL-2345-6789", "m1234567"].map(|about| staff_mark("abcdefgh", about));
+        for mark in Purpose::ALL.map(|purpose| mark(purpose, "abcdefgh")).into_iter().chain(staff) {
             assert_eq!(mark.len(), TOKEN_CHARS);
             assert_eq!(nonce_of(&mark), None);
         }

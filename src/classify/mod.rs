@@ -1,10 +1,13 @@
 //! What a mail is: [`Mail`] and rules → [`Classification`], with every reason. Pure.
 
+pub mod command;
 pub mod form;
+pub mod language;
 pub mod rules;
 pub mod shipped;
 pub mod text;
 
+use crate::case::Role;
 use crate::case::letter::LetterKind;
 use crate::mail::origin::{self, Answerable, Origin};
 use crate::mail::sender_auth::{SenderAuth, sender_auth};
@@ -45,6 +48,8 @@ pub enum Verdict {
     FormEntry(EmailAddress),
     /// An answer to a letter of ours.
     Answer(Answer),
+    /// An answer to one of our mails to staff.
+    Command,
     /// A report that a letter of ours cannot arrive.
     Bounce,
     /// Something that a person has to look at, with the reason.
@@ -62,6 +67,8 @@ pub enum Answer {
     No,
     /// I take it back.
     Withdraw,
+    /// Who is asking: the number of a choice in the letter.
+    Role(Role),
     /// Anything else.
     Unclear,
 }
@@ -155,8 +162,10 @@ fn verdict(
         }
         Err(origin) => return not_answerable(mail, answers, origin, rules, evidence),
     };
-    if answers.is_some() {
-        return Verdict::Answer(answer(mail, rules, evidence));
+    match answers {
+        Some(letter) if letter.is_for_staff() => return Verdict::Command,
+        Some(letter) => return Verdict::Answer(answer(mail, letter, rules, evidence)),
+        None => {}
     }
     request(mail, answerable, desk, rules, evidence)
 }
@@ -265,7 +274,15 @@ fn form_entry(
     })
 }
 
-fn answer(mail: &Mail, rules: &RuleSet, evidence: &mut Vec<Evidence>) -> Answer {
+fn answer(
+    mail: &Mail,
+    letter: LetterKind,
+    rules: &RuleSet,
+    evidence: &mut Vec<Evidence>,
+) -> Answer {
+    if let (false, Some(role)) = (letter.asks_to_confirm(), chosen_role(&mail.body.own)) {
+        return Answer::Role(role);
+    }
     let mut says = |kind| rules.judge(kind, mail, evidence) == Strength::Acts;
     match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
         (true, false, false) => Answer::Yes,
@@ -273,6 +290,13 @@ fn answer(mail: &Mail, rules: &RuleSet, evidence: &mut Vec<Evidence>) -> Answer 
         (false, _, true) => Answer::Withdraw,
         _ => Answer::Unclear,
     }
+}
+
+/// The choice that somebody names by its number, alone in the first line.
+fn chosen_role(own: &str) -> Option<Role> {
+    let line = own.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let number: usize = line.trim_end_matches(['.', ')']).parse().ok()?;
+    Role::ALL.get(number.checked_sub(1)?).copied()
 }
 
 fn left_alone(origin: Origin) -> LeftAlone {

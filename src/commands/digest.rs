@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use minijinja::Value;
 use minijinja::value::Serde;
+use minijinja::{Value, context};
 
 use super::setup::Setup;
 use crate::bot::digest::{digest_letter, write_digest};
+use crate::case::work::StaffRole;
 use crate::clock::Clock;
 use crate::compose::markdown;
+use crate::store::commit::members_for;
 
 /// Arguments of `digest`.
 #[derive(Debug, Args)]
@@ -32,18 +34,19 @@ pub struct DigestArgs {
 pub async fn digest(config: &Path, args: &DigestArgs) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
     let store = setup.open_store().await?;
-    let settings = setup.settings();
+    let settings = setup.settings()?;
     let now = Clock::System.now();
     if args.send {
         write_digest(&store, &settings, now, now).await?;
         println!(
             "The digest goes to {} now, if the desk is running.",
-            people(settings.members.len())
+            people(members_for(&settings.members, StaffRole::Officer).len())
         );
     } else {
-        let letter = digest_letter(&store, &settings, now).await?;
-        let rendered =
-            setup.templates()?.letter("en", letter.kind, &Value::from(Serde(&letter.values)))?;
+        let letter = digest_letter(&store, &settings, "", now).await?;
+        let values =
+            context! { ..Value::from(Serde(&letter.values)), ..context! { links => context! {} } };
+        let rendered = setup.templates()?.letter("en", letter.kind, &values)?;
         println!("{}\n\n{}", rendered.subject, markdown::to_text(&rendered.body));
     }
     store.close().await;

@@ -87,6 +87,7 @@ fn name(verdict: &Verdict) -> (&'static str, &'static str) {
         Verdict::Request(_) => ("deletion-request", "asks for deletion"),
         Verdict::FormEntry(_) => ("form-notification", "an entry of a form of ours"),
         Verdict::Answer(_) => ("answer", "answers a letter of ours"),
+        Verdict::Command => ("command", "answers a mail of ours to staff"),
         Verdict::Bounce => ("bounce", "a letter of ours cannot arrive"),
         Verdict::ForStaff(why) => ("for-staff", why.as_str()),
         Verdict::LeftAlone(why) => ("left-alone", why.as_str()),
@@ -109,7 +110,7 @@ fn does(mode: Mode, classified: &Classification, mail: &Mail, answers_us: bool) 
             "It seems to answer a letter of ours; whether it does, only the running desk can tell."
                 .to_owned()
         }
-        Verdict::LeftAlone(_) | Verdict::Answer(_) | Verdict::Bounce => {
+        Verdict::LeftAlone(_) | Verdict::Answer(_) | Verdict::Command | Verdict::Bounce => {
             "It would be left alone.".to_owned()
         }
     }

@@ -1,6 +1,6 @@
 //! `journal verify`: is the record of what was decided whole?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,13 +8,21 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::JsonArgs;
+use super::cases::check_file;
 use super::setup::Setup;
 
 /// What can be done with the journal.
 #[derive(Debug, Subcommand)]
 pub enum JournalCommand {
     /// Recompute the chain of hashes, and each case out of its entries
-    Verify(JsonArgs),
+    Verify {
+        /// Check a file of `cases export` in place of the database; needs no configuration
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How to print it
+        #[command(flatten)]
+        json: JsonArgs,
+    },
 }
 
 /// Verifies.
@@ -22,7 +30,11 @@ pub enum JournalCommand {
 /// # Errors
 /// Configuration and storage errors.
 pub async fn journal(config: &Path, command: JournalCommand) -> Result<ExitCode> {
-    let JournalCommand::Verify(args) = command;
+    let JournalCommand::Verify { file, json: args } = command;
+    if let Some(file) = file {
+        println!("{}", check_file(&file)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let store = Setup::read(config)?.open_store().await?;
     let verified = store.verify_journal().await?;
     store.close().await;

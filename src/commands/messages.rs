@@ -42,7 +42,7 @@ pub async fn messages(config: &Path, command: MessagesCommand) -> Result<ExitCod
                         "number": line.id, "received_at": line.received_at, "reason": line.reason,
                         "outcome": line.outcome.map(|outcome| outcome.as_str()),
                         "reference": line.reference, "excerpt": line.excerpt,
-                        "proposed": line.proposed.as_ref().map(|address| address.as_str()),
+                        "proposed": line.proposed.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
                     })
                 });
                 println!("{}", serde_json::to_string_pretty(&rows.collect::<Vec<_>>())?);
@@ -52,7 +52,7 @@ pub async fn messages(config: &Path, command: MessagesCommand) -> Result<ExitCod
             for line in lines.iter().filter(|_| !args.json) {
                 let day = line.received_at.format("%Y-%m-%d");
                 println!("{:>6}  {day}  {}", line.id, why_in_words(&line.reason));
-                if let Some(address) = &line.proposed {
+                for address in &line.proposed {
                     println!("        proposes a case for {}", address.as_str());
                 }
                 if let Some(excerpt) = &line.excerpt {

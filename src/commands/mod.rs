@@ -10,6 +10,8 @@ pub mod letters;
 pub mod messages;
 pub mod run;
 pub mod setup;
+pub mod staff;
+pub mod stats;
 
 use std::path::PathBuf;
 
@@ -48,7 +50,7 @@ pub enum Command {
     Check(JsonArgs),
     /// Say what the bot would do with mails in files, and why; changes and sends nothing
     Explain(explain::ExplainArgs),
-    /// List, show, open and complete cases
+    /// List, show, open, work on, complete and export cases
     #[command(subcommand)]
     Cases(cases::CasesCommand),
     /// List letters that wait, approve them (mode = "approve"), settle doubtful ones
@@ -59,9 +61,14 @@ pub enum Command {
     Messages(messages::MessagesCommand),
     /// Print today's digest, or send it to staff now
     Digest(digest::DigestArgs),
-    /// Check the journal
+    /// Check the journal, or a file of `cases export`
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Count requests by month, kind, role and outcome, and how long they took
+    Stats(stats::StatsArgs),
+    /// List staff, and make links and answers of a person void
+    #[command(subcommand)]
+    Staff(staff::StaffCommand),
 }
 
 /// For commands whose output a machine may read.

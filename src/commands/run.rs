@@ -71,10 +71,10 @@ pub async fn start(
     let key = setup.key(true)?;
     let mailbox = setup.mailbox()?;
     let (submitter, lines) = setup.submitter()?;
-    let settings = setup.settings();
+    let settings = setup.settings()?;
     let clock = Clock::System;
     let started_at = clock.now();
-    let identity = Arc::new(settings.identity.clone());
+    let shared = Arc::new(settings.clone());
     let pages = Arc::new(templates.clone());
     let mode = settings.mode;
     let bot = Bot::open(settings, rules, templates, &database, key, clock.clone()).await?;
@@ -89,7 +89,9 @@ pub async fn start(
         let web = Web {
             store: bot.store().clone(),
             templates: pages,
-            identity,
+            settings: shared,
+            proxies: setup.config.web.trusted_proxies.clone().into(),
+            visits: web::Seen::default(),
             wakes: wakes.clone(),
             clock,
             started_at,

@@ -66,7 +66,10 @@ impl Setup {
     }
 
     /// What the bot works by.
-    pub fn settings(&self) -> Settings {
+    ///
+    /// # Errors
+    /// When the list of accounts cannot be read.
+    pub fn settings(&self) -> Result<Settings> {
         Settings::of(&self.config)
     }
 

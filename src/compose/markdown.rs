@@ -91,6 +91,10 @@ impl TextWriter {
                 self.flush();
                 self.quotes = true;
             }
+            Tag::Image { dest_url, .. } => {
+                let (full, empty) = bar(&dest_url);
+                self.block.push_str(&format!("[{}{}]", "#".repeat(full), "-".repeat(empty)));
+            }
             Tag::Link { dest_url, title, .. } => {
                 self.link = Some((dest_url.to_string(), title.to_string(), self.block.len()));
             }
@@ -185,8 +189,26 @@ fn wrap(block: &str, first: &str, rest: &str) -> String {
     out
 }
 
-/// The HTML part: the whole document. Raw HTML in the source is shown as text.
-pub fn to_html(markdown: &str) -> String {
+/// Parts of a bar.
+const BAR_PARTS: usize = 10;
+
+/// `![](bar:25/30)` is drawn as a bar of what is left, without a picture: its full and its
+/// empty parts.
+fn bar(destination: &str) -> (usize, usize) {
+    let numbers = destination.strip_prefix("bar:").and_then(|rest| rest.split_once('/'));
+    let read = |text: &str| text.parse::<usize>().ok();
+    let full = match numbers.map(|(left, whole)| (read(left), read(whole))) {
+        Some((Some(left), Some(whole))) if whole > 0 => {
+            (left.min(whole) * BAR_PARTS).div_ceil(whole)
+        }
+        _ => 0,
+    };
+    (full, BAR_PARTS - full)
+}
+
+/// The HTML part: the whole document, in that language. Raw HTML in the source is shown as
+/// text.
+pub fn to_html(markdown: &str, language: &str) -> String {
     let mut body = String::new();
     let mut skip_paragraph = 0;
     for event in Parser::new(markdown) {
@@ -211,11 +233,11 @@ pub fn to_html(markdown: &str) -> String {
             _ => {}
         }
     }
-    format!("{LAYOUT_BEFORE}{body}{LAYOUT_AFTER}")
+    format!("<!DOCTYPE html>\n<html lang=\"{language}\">{LAYOUT_BEFORE}{body}{LAYOUT_AFTER}")
 }
 
 const LAYOUT_BEFORE: &str = concat!(
-    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">",
+    "<head><meta charset=\"utf-8\">",
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
     "<meta name=\"color-scheme\" content=\"light\"><title></title></head>\n",
     "<body style=\"margin:0;padding:0;background:#f3f4f6\">\n",
@@ -254,6 +276,14 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
             "<blockquote style=\"margin:0 0 16px;padding:2px 14px;border-left:4px solid #dfe3e8;\
              color:#434c5b\">"
                 .to_owned()
+        }
+        Tag::Image { dest_url, .. } => {
+            let (full, empty) = bar(dest_url);
+            let part = |count, color| {
+                format!("<span style=\"color:{color}\">{}</span>", "■".repeat(count))
+            };
+            let drawn = part(full, "#0b57a4") + &part(empty, "#d5dae1");
+            format!("<span aria-hidden=\"true\" style=\"letter-spacing:1px\">{drawn}</span>")
         }
         Tag::Link { dest_url, title, .. } => {
             let style = if title.as_ref() == BUTTON { BUTTON_STYLE } else { LINK };
@@ -313,9 +343,23 @@ mod tests {
 
     #[test]
     fn html_has_the_same_content_and_no_foreign_markup() {
-        let html = to_html(&format!("{SOURCE}\n\n<script>alert(1)</script>\n"));
+        let html = to_html(&format!("{SOURCE}\n\n<script>alert(1)</script>\n"), "en");
         assert!(html.contains("href=\"https://example.org/c/abc\" style=\"display:inline-block"));
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"));
+    }
+
+    #[test]
+    fn a_bar_is_drawn_without_a_picture() {
+        for (left, text) in [
+            ("0/30", "----------"),
+            ("1/30", "#---------"),
+            ("15/30", "#####-----"),
+            ("40/30", "##########"),
+        ] {
+            let source = format!("![](bar:{left})");
+            assert_eq!(to_text(&source).trim(), format!("[{text}]"));
+            assert!(!to_html(&source, "en").contains("<img"));
+        }
     }
 
     #[test]
@@ -323,6 +367,6 @@ mod tests {
         let nasty = "[x](http://e.example) **b** <i> `c` # - 1. _u_ \\ &amp; https://e.example";
         let text = to_text(&escape(nasty));
         assert_eq!(text.trim_end(), nasty);
-        assert!(!to_html(&escape(nasty)).contains("<a "));
+        assert!(!to_html(&escape(nasty), "en").contains("<a "));
     }
 }

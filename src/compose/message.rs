@@ -1,6 +1,6 @@
 //! The finished mail: headers, two parts, and marks where tokens will stand.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use lettre::message::header::ContentTransferEncoding;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, Message, MultiPart, MultiPartKind, SinglePart};
@@ -8,11 +8,13 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
 
-use super::templates::Templates;
-use super::{Identity, day_in_words, markdown};
+use super::templates::{ENGLISH, TemplateProblem, Templates};
+use super::words::Words;
+use super::{Identity, markdown};
 use crate::case::deadline::day_of;
-use crate::case::verification::{Purpose, TokenKey, mark};
-use crate::case::{Case, Letter, LetterKind};
+use crate::case::verification::{Purpose, TokenKey, mark, staff_mark};
+use crate::case::work::Kept;
+use crate::case::{Case, Letter, LetterKind, Policy, Role};
 use crate::mail::EmailAddress;
 
 /// A letter on its way out of the desk.
@@ -42,6 +44,9 @@ pub struct Outgoing {
     pub to: EmailAddress,
     /// The mail, marked; ASCII with CRLF.
     pub message: String,
+    /// To staff: the cases and messages that have a mark of their own in it.
+    #[serde(default)]
+    pub about: Vec<String>,
 }
 
 /// Why a letter could not be composed: a defect of templates or configuration.
@@ -49,7 +54,7 @@ pub struct Outgoing {
 pub enum ComposeError {
     /// A template.
     #[error(transparent)]
-    Template(#[from] super::TemplateProblem),
+    Template(#[from] TemplateProblem),
     /// An address or header that cannot be written.
     #[error("The mail could not be built: {0}")]
     Message(String),
@@ -65,12 +70,16 @@ pub fn compose(
     templates: &Templates,
     now: DateTime<Utc>,
 ) -> Result<Outgoing, ComposeError> {
-    let values = values(draft, identity);
-    let rendered = templates.letter(draft.language, draft.letter.kind, &values)?;
+    let language = match templates.speaks(draft.language) && !draft.letter.kind.is_for_staff() {
+        true => draft.language,
+        false => ENGLISH,
+    };
+    let values = values(draft, identity, templates, language)?;
+    let rendered = templates.letter(language, draft.letter.kind, &values)?;
     let reply_mark = mark(Purpose::Reply, draft.nonce);
-    let reply_to = match (identity.plus_addressing, draft.letter.kind.is_for_staff()) {
-        (true, false) => identity.address.with_tag(&reply_mark),
-        _ => identity.address.as_str().to_owned(),
+    let reply_to = match identity.plus_addressing {
+        true => identity.address.with_tag(&reply_mark),
+        false => identity.address.as_str().to_owned(),
     };
     let return_path = match identity.plus_addressing {
         true => identity.address.with_tag(&reply_mark),
@@ -97,12 +106,13 @@ pub fn compose(
         .kind(MultiPartKind::Alternative)
         .boundary(format!("=_{}", draft.nonce))
         .singlepart(part(ContentType::TEXT_PLAIN, markdown::to_text(&rendered.body))?)
-        .singlepart(part(ContentType::TEXT_HTML, markdown::to_html(&rendered.body))?);
+        .singlepart(part(ContentType::TEXT_HTML, markdown::to_html(&rendered.body, language))?);
     let message = builder.multipart(parts).map_err(|why| ComposeError::Message(why.to_string()))?;
     let bytes = message.formatted();
     let message =
         String::from_utf8(bytes).map_err(|_| ComposeError::Message("not ASCII".into()))?;
-    Ok(Outgoing { return_path, to: draft.to.clone(), message })
+    let about = draft.letter.about.clone();
+    Ok(Outgoing { return_path, to: draft.to.clone(), message, about })
 }
 
 impl Outgoing {
@@ -114,6 +124,10 @@ impl Outgoing {
             let mark = mark(purpose, nonce);
             path = path.replace(&mark, token.reveal());
             message = replace_mark(&message, &mark, token.reveal());
+        }
+        for about in &self.about {
+            let token = key.staff_token(letter, nonce, about);
+            message = replace_mark(&message, &staff_mark(nonce, about), token.reveal());
         }
         (path, message.into_bytes())
     }
@@ -152,30 +166,87 @@ fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
 }
 
 /// What every template may use, and what this letter adds.
-fn values(draft: &Draft<'_>, identity: &Identity) -> Value {
-    let in_words = |day: Option<chrono::NaiveDate>| day.map(day_in_words).unwrap_or_default();
-    let day = |at: Option<DateTime<Utc>>| in_words(at.map(|at| day_of(at, identity.zone)));
+fn values(
+    draft: &Draft<'_>,
+    identity: &Identity,
+    templates: &Templates,
+    language: &str,
+) -> Result<Value, TemplateProblem> {
+    let words = templates.words_of(language)?;
+    let in_words = |day: Option<NaiveDate>| day.map(|day| words.day(day)).unwrap_or_default();
+    let on = |at: Option<DateTime<Utc>>| at.map(|at| day_of(at, identity.zone));
     let case = draft.case;
     let link = identity.public_url.as_ref().map(|url| {
         Value::from_safe_string(format!("{url}/c/{}", mark(Purpose::Link, draft.nonce)))
     });
-    context! {
+    let closed_on = on(case.and_then(|case| case.closed_at));
+    let rollover = Days::new(identity.backup_rollover_days.into());
+    let choices: Vec<Value> = words
+        .role_choices(&identity.organization)
+        .into_iter()
+        .map(|(name, label)| context! { name, label })
+        .collect();
+    Ok(context! {
+        ..in_language(draft.letter, words, identity, language),
         ..Value::from(Serde(&draft.letter.values)),
         ..context! {
             organization => identity.organization.as_str(),
             desk => identity.address.as_str(),
             privacy_policy => Value::from_safe_string(identity.privacy_policy.clone()),
             link => link,
+            links => staff_links(draft, identity),
             reference => case.map(|case| case.reference.to_string()).unwrap_or_default(),
-            received_on => day(case.map(|case| case.received_at)),
-            confirmed_on => day(case.and_then(|case| case.confirmed_at)),
+            received_on => in_words(on(case.map(|case| case.received_at))),
+            confirmed_on => in_words(on(case.and_then(|case| case.confirmed_at))),
             due_on => in_words(case.and_then(|case| case.due_on)),
-            closed_on => day(case.and_then(|case| case.closed_at)),
+            law_due_on => in_words(case.and_then(|case| case.law_due_on)),
+            closed_on => in_words(closed_on),
+            backups_on => in_words(closed_on.and_then(|on| on.checked_add_days(rollover))),
+            role => case.and_then(|case| case.role).map(Role::as_str).unwrap_or_default(),
+            role_choices => choices,
             fulfil_days => identity.fulfil_days,
             verification_days => identity.verification_days,
-            redirect_days => crate::case::Policy::REDIRECT_DAYS,
+            redirect_days => Policy::REDIRECT_DAYS,
+            undo_minutes => identity.undo_minutes,
         }
+    })
+}
+
+/// The names in a letter's values, said in its language: grounds, reasons, items of the scope.
+fn in_language(letter: &Letter, words: &Words, identity: &Identity, language: &str) -> Value {
+    let name = |key: &str| letter.values[key].as_str().unwrap_or_default();
+    match letter.kind {
+        LetterKind::Completion => {
+            let kept: Vec<Kept> =
+                serde_json::from_value(letter.values["kept"].clone()).unwrap_or_default();
+            let item = |one: &Kept| {
+                let found = identity.scope.iter().find(|item| item.item == one.what);
+                context! {
+                    what => found.map_or(one.what.as_str(), |item| item.label(language)),
+                    why => words.ground(one.ground.as_str()),
+                    until => one.until.map(|until| words.day(until)).unwrap_or_default(),
+                }
+            };
+            context! { kept => kept.iter().map(item).collect::<Vec<_>>() }
+        }
+        LetterKind::ProofRequest => {
+            context! { want => name("want"), wants => words.want(name("want")) }
+        }
+        LetterKind::Refusal => context! { why => words.refusal(name("ground")) },
+        LetterKind::ExtensionNotice => context! { why => words.extension(name("why")) },
+        LetterKind::StaffMessage => context! { sentence => words.sentence(name("sentence")) },
+        _ => context! {},
     }
+}
+
+/// For staff: the link of each case and message, as a mark.
+fn staff_links(draft: &Draft<'_>, identity: &Identity) -> Value {
+    let Some(url) = &identity.public_url else { return context! {} };
+    let link = |about: &String| {
+        let link = format!("{url}/s/{about}/{}", staff_mark(draft.nonce, about));
+        (about.clone(), Value::from_safe_string(link))
+    };
+    Value::from_iter(draft.letter.about.iter().map(link))
 }
 
 /// RFC 3834 §5: an answer to a mail, or written on our own account.
@@ -184,8 +255,19 @@ fn auto_submitted(kind: LetterKind) -> &'static str {
         LetterKind::VerificationRequest
         | LetterKind::RequestConfirmed
         | LetterKind::NotOurs
+        | LetterKind::ProofRequest
+        | LetterKind::ActDone
+        | LetterKind::ActRefused
         | LetterKind::WithdrawalConfirmed => "auto-replied",
-        LetterKind::Completion | LetterKind::Digest | LetterKind::Alarm => "auto-generated",
+        LetterKind::VerificationReminder
+        | LetterKind::ExtensionNotice
+        | LetterKind::Refusal
+        | LetterKind::StaffMessage
+        | LetterKind::Completion
+        | LetterKind::Digest
+        | LetterKind::CaseConfirmed
+        | LetterKind::Escalation
+        | LetterKind::Alarm => "auto-generated",
     }
 }
 
@@ -219,6 +301,7 @@ mod tests {
             return_path: "x".into(),
             to: EmailAddress::parse("jane@example.org").unwrap(),
             message: format!("{mark} {head}=\r\n{tail} abcdefgh"),
+            about: Vec::new(),
         };
         let (_, bytes) = outgoing.filled(&key, kind, "abcdefgh");
         let token = key.token(Purpose::Link, kind, "abcdefgh");

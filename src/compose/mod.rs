@@ -2,8 +2,10 @@
 
 pub mod markdown;
 pub mod message;
+mod samples;
 pub mod shipped;
 pub mod templates;
+pub mod words;
 
 pub use message::{Outgoing, compose};
 pub use templates::{TemplateProblem, Templates};
@@ -11,6 +13,7 @@ pub use templates::{TemplateProblem, Templates};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
+use crate::case::scope::ScopeItem;
 use crate::mail::EmailAddress;
 
 /// Who writes: the part of `bot.toml` that letters and pages use.
@@ -34,9 +37,17 @@ pub struct Identity {
     pub fulfil_days: u32,
     /// Days in which a verification letter can be used.
     pub verification_days: u32,
+    /// Days until the last backup is gone that may hold deleted data.
+    pub backup_rollover_days: u32,
+    /// Minutes in which staff can take completing and refusing back.
+    pub undo_minutes: u32,
+    /// The language of those whose own we do not know or speak.
+    pub language: String,
+    /// What a deletion covers: the words for what is kept.
+    pub scope: Vec<ScopeItem>,
 }
 
-/// A civil day as English writes it: `23 December 2026`.
+/// A civil day as staff read it, in English: `23 December 2026`.
 pub fn day_in_words(day: NaiveDate) -> String {
     day.format("%-d %B %Y").to_string()
 }

@@ -1,20 +1,25 @@
 //! Templates: Markdown letters with their subject in front, HTML pages. All are tried with
 //! every variable before the first one is used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior};
 
-use super::markdown;
+use super::words::Words;
+use super::{markdown, samples};
 use crate::case::LetterKind;
 
 /// A checked set of templates.
 #[derive(Clone, Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    words: BTreeMap<String, Words>,
 }
+
+/// The language that every letter and page exists in.
+pub const ENGLISH: &str = "en";
 
 /// A template that cannot be used: which file, which line, why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,13 +65,54 @@ impl Templates {
         });
         environment.set_formatter(format_value);
         environment.add_filter("code", code);
+        environment.add_filter("lines", lines);
+        let mut words = BTreeMap::new();
         for (path, text) in files {
-            add(&mut environment, path, text)?;
+            match path.strip_suffix("/words.toml") {
+                Some(language) => {
+                    let loaded = Words::load(text).map_err(|reason| TemplateProblem {
+                        file: path.to_owned(),
+                        line: None,
+                        reason,
+                    })?;
+                    words.insert(language.to_owned(), loaded);
+                }
+                None => add(&mut environment, path, text)?,
+            }
         }
-        let templates = Templates { environment };
+        let templates = Templates { environment, words };
+        templates.words_of(ENGLISH)?;
         templates.try_letters()?;
         templates.try_pages()?;
         Ok(templates)
+    }
+
+    /// The languages that requesters can be answered in, with their own names.
+    pub fn languages(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.words.iter().map(|(code, words)| (code.as_str(), words.language.as_str()))
+    }
+
+    /// Whether there are letters in that language.
+    pub fn speaks(&self, language: &str) -> bool {
+        self.words.contains_key(language)
+    }
+
+    /// The words of a language, or those of English.
+    ///
+    /// # Errors
+    /// When there are none in English either; the check at the start sees that there are.
+    pub fn words_of(&self, language: &str) -> Result<&Words, TemplateProblem> {
+        self.words.get(language).or_else(|| self.words.get(ENGLISH)).ok_or(TemplateProblem {
+            file: format!("{ENGLISH}/words.toml"),
+            line: None,
+            reason: "it is missing".to_owned(),
+        })
+    }
+
+    /// The language to use for what is wanted: staff, and whoever speaks another one, get
+    /// English.
+    fn language_for<'a>(&self, language: &'a str, is_for_staff: bool) -> &'a str {
+        if is_for_staff || !self.speaks(language) { ENGLISH } else { language }
     }
 
     /// Renders a letter in a language.
@@ -79,6 +125,7 @@ impl Templates {
         kind: LetterKind,
         values: &Value,
     ) -> Result<Rendered, TemplateProblem> {
+        let language = self.language_for(language, kind.is_for_staff());
         let path = format!("{language}/{}.md", kind.as_str());
         let subject = self.render(&format!("{path}{SUBJECT}"), values)?;
         let body = self.render(&path, values)?;
@@ -95,6 +142,7 @@ impl Templates {
         page: &str,
         values: &Value,
     ) -> Result<String, TemplateProblem> {
+        let language = self.language_for(language, page.starts_with("staff-"));
         self.render(&format!("{language}/pages/{page}.html"), values)
     }
 
@@ -106,10 +154,12 @@ impl Templates {
     fn try_letters(&self) -> Result<(), TemplateProblem> {
         for kind in LetterKind::ALL {
             for sample in samples::letter(*kind) {
-                self.letter("en", *kind, &sample)?;
-                let path = format!("en/{}.md", kind.as_str());
-                self.refuse_unknown_names(&path, &sample)?;
-                self.refuse_unknown_names(&format!("{path}{SUBJECT}"), &sample)?;
+                for language in self.tried_languages(kind.is_for_staff()) {
+                    self.letter(language, *kind, &sample)?;
+                    let path = format!("{language}/{}.md", kind.as_str());
+                    self.refuse_unknown_names(&path, &sample)?;
+                    self.refuse_unknown_names(&format!("{path}{SUBJECT}"), &sample)?;
+                }
             }
         }
         Ok(())
@@ -118,11 +168,20 @@ impl Templates {
     fn try_pages(&self) -> Result<(), TemplateProblem> {
         for page in samples::PAGES {
             for sample in samples::page(page) {
-                self.page("en", page, &sample)?;
-                self.refuse_unknown_names(&format!("en/pages/{page}.html"), &sample)?;
+                for language in self.tried_languages(page.starts_with("staff-")) {
+                    self.page(language, page, &sample)?;
+                    self.refuse_unknown_names(&format!("{language}/pages/{page}.html"), &sample)?;
+                }
             }
         }
         Ok(())
+    }
+
+    fn tried_languages(&self, is_for_staff: bool) -> Vec<&str> {
+        match is_for_staff {
+            true => vec![ENGLISH],
+            false => self.words.keys().map(String::as_str).collect(),
+        }
     }
 
     /// A branch that no sample takes may still name a variable that nobody fills.
@@ -213,98 +272,15 @@ fn code(value: String) -> Value {
     Value::from_safe_string(format!("`{}`", value.replace(['`', '\n', '\r'], " ")))
 }
 
-/// One value for each variable, and each variant that a template may branch on.
-mod samples {
-    use super::{Value, context};
-    use crate::case::LetterKind;
-    use crate::case::state::Outcome;
-
-    pub(super) const PAGES: &[&str] = &["confirm", "done", "form", "form-sent", "notice"];
-
-    pub(super) fn letter(kind: LetterKind) -> Vec<Value> {
-        let base = |link: Option<&str>| {
-            context! {
-                organization => "Example", desk => "hello@example.org", link => link,
-                privacy_policy => Value::from_safe_string("https://example.org/privacy".into()),
-                reference => "DEL-2345-6789", received_on => "1 June 2026",
-                confirmed_on => "1 June 2026", due_on => "1 July 2026", closed_on => "2 June 2026",
-                fulfil_days => 30, verification_days => 7, redirect_days => 7,
-            }
-        };
-        let bases = [base(None), base(Some("https://example.org/c/x"))];
-        bases
-            .into_iter()
-            .flat_map(|base| {
-                extras(kind).into_iter().map(move |extra| {
-                    context! { ..extra, ..base.clone() }
-                })
-            })
-            .collect()
-    }
-
-    fn extras(kind: LetterKind) -> Vec<Value> {
-        match kind {
-            LetterKind::Completion => Outcome::ALL
-                .iter()
-                .flat_map(|outcome| {
-                    let one = vec![context! { what => "invoices", why => "tax law" }];
-                    [one, Vec::new()].map(|kept| context! { outcome => outcome.as_str(), kept })
-                })
-                .collect(),
-            LetterKind::Digest => vec![digest(false), digest(true)],
-            LetterKind::Alarm => {
-                vec![context! { subject => "s", what => "w", remedy => "r" }]
-            }
-            LetterKind::VerificationRequest
-            | LetterKind::RequestConfirmed
-            | LetterKind::NotOurs
-            | LetterKind::WithdrawalConfirmed => vec![context! {}],
-        }
-    }
-
-    fn digest(full: bool) -> Value {
-        let line = context! {
-            reference => "DEL-2345-6789", who => "j…e@example.org", role => "own account",
-            date => "1 July 2026", which => "promised", days => "5 days left",
-            other => "the law's date is 3 July 2026", next => "delete", received_on => "1 June 2026",
-            excerpt => "…", why => "possible-request", count => 2, command => "cases show", note => "n",
-        };
-        let lines = || if full { vec![line.clone()] } else { Vec::new() };
-        context! {
-            subject => "0 due", today => "Monday", mode => "live", overdue => lines(),
-            due_soon => lines(), confirmed => lines(), waiting => lines(), in_progress => lines(),
-            redirecting => lines(), for_staff => lines(), quarantined => lines(),
-            letters => lines(), budgets => lines(), poll => "now", poll_late => full,
-            closed => lines(), left_alone => 3, chain_head => "abc", more => 0,
-            already_handled => 0,
-        }
-    }
-
-    pub(super) fn page(page: &str) -> Vec<Value> {
-        let base = context! {
-            organization => "Example", desk => "hello@example.org", title => "t", style => "/style.css",
-            privacy_policy => "https://example.org/privacy", fulfil_days => 30, redirect_days => 7,
-            verification_days => 7,
-        };
-        let extras = match page {
-            "confirm" | "done" => [
-                "awaiting", "in-progress", "redirecting", "completed", "redirected", "withdrawn",
-                "expired", "undeliverable",
-            ].iter().map(|state| context! {
-                state => *state, problem => "p", pressed => "disown", masked => "j…e@example.org", chosen => "", role => "own account",
-                reference => "r", received_on => "1 June", confirmed_on => "1 June", due_on => "1 July",
-                closed_on => "2 July", action => "/c/x", just_done => true, ticked => false,
-            }).collect(),
-            "form" => vec![context! { problem => "p", entered => "e" }],
-            "notice" => vec![context! { heading => "h", text => "t" }],
-            _ => vec![context! {}],
-        };
-        extras.into_iter().map(|extra| context! { ..extra, ..base.clone() }).collect()
-    }
+/// The lines of a text.
+fn lines(text: String) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use minijinja::context;
+
     use super::*;
     use crate::compose::shipped::TEMPLATES;
 
@@ -351,7 +327,7 @@ mod tests {
         let sample = samples_with(&values);
         let rendered = templates.letter("en", LetterKind::Alarm, &sample).unwrap();
         assert!(!rendered.subject.contains('\n'));
-        let html = markdown::to_html(&rendered.body);
+        let html = markdown::to_html(&rendered.body, "en");
         assert!(!html.contains("<b>") && !html.contains("href=\"http://evil"), "{html}");
     }
 

@@ -5,6 +5,7 @@ pub mod sections;
 mod values;
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ use serde::Deserialize;
 
 use crate::case::Policy;
 use crate::case::limits::Limits;
+use crate::case::scope::ScopeItem;
 use crate::case::verification::TOKEN_CHARS;
+use crate::case::work::StaffRole;
 use crate::classify::Desk;
 use crate::classify::form::FormSetting;
 use crate::compose::Identity;
@@ -48,6 +51,22 @@ pub struct Config {
     pub limits: LimitsSection,
     #[serde(default, rename = "form")]
     pub forms: Vec<FormSetting>,
+    #[serde(default)]
+    pub accounts: AccountsSection,
+    #[serde(default)]
+    pub retention: RetentionSection,
+    #[serde(default)]
+    pub scope: Vec<ScopeItem>,
+}
+
+/// The `[[scope]]` of the shipped `bot.toml`, for one that has none.
+fn shipped_scope() -> Result<Vec<ScopeItem>> {
+    #[derive(Deserialize)]
+    struct Shipped {
+        scope: Vec<ScopeItem>,
+    }
+    let shipped: Shipped = toml::from_str(include_str!("../../bot.toml"))?;
+    Ok(shipped.scope)
 }
 
 /// Days of old mail that are listed to staff at the first start: their clocks run.
@@ -76,6 +95,9 @@ impl Config {
         let mut config: Config = toml::from_str(text)
             .map_err(|why| anyhow!("{}: {}", file.display(), why.to_string().trim_end()))?;
         config.file = file.to_owned();
+        if config.scope.is_empty() {
+            config.scope = shipped_scope().context("The shipped bot.toml cannot be read")?;
+        }
         config.check(text)?;
         Ok(config)
     }
@@ -102,9 +124,34 @@ impl Config {
             );
             return Some(Wrong("identity", "address", what));
         }
-        let known = self.identity.language == "en";
-        let what = "only \"en\" has letters so far";
-        (!known).then(|| Wrong("identity", "language", what.into()))
+        let officers = self.staff.members.iter().any(|member| member.role == StaffRole::Officer);
+        let what = "somebody has to be the officer, who gets the digest";
+        if !officers {
+            return Some(Wrong("staff.members", "role", what.into()));
+        }
+        self.wrong_about_scope()
+    }
+
+    fn wrong_about_scope(&self) -> Option<Wrong> {
+        let plain = |name: &str| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        for (index, item) in self.scope.iter().enumerate() {
+            let what = if !plain(&item.item) {
+                format!("{:?} is no name: lower-case letters, digits and dashes only", item.item)
+            } else if self.scope.iter().take(index).any(|other| other.item == item.item) {
+                format!("{:?} stands there twice", item.item)
+            } else if !item.words.contains_key("en") {
+                format!("{:?} needs words for people: en = \"…\"", item.item)
+            } else if item.of.is_empty() {
+                format!("{:?} belongs to no request: for = [\"account\", \"workspace\"]", item.item)
+            } else {
+                continue;
+            };
+            return Some(Wrong("scope", "item", what));
+        }
+        None
     }
 
     fn wrong_about_page(&self) -> Option<Wrong> {
@@ -122,10 +169,16 @@ impl Config {
 
     fn wrong_about_numbers(&self) -> Option<Wrong> {
         let (fulfil, expires) = (self.policy.fulfil_days, self.verification.expires_days);
-        let days = [("policy", "fulfil_days", fulfil), ("verification", "expires_days", expires)];
+        let days = [
+            ("policy", "fulfil_days", fulfil),
+            ("verification", "expires_days", expires),
+            ("policy", "backup_rollover_days", self.policy.backup_rollover_days),
+            ("retention", "closed_days", self.retention.closed_days),
+            ("retention", "messages_days", self.retention.messages_days),
+        ];
         for (section, key, days) in days {
-            if !(1..=365).contains(&days) {
-                return Some(Wrong(section, key, format!("{days} is not between 1 and 365 days")));
+            if !(1..=3650).contains(&days) {
+                return Some(Wrong(section, key, format!("{days} is not between 1 and 3650 days")));
             }
         }
         let what = "at most \"10m\"; after 15 minutes of silence staff are alarmed";
@@ -244,8 +297,12 @@ impl Config {
             zone: self.identity.time_zone,
             plus_addressing: self.identity.plus_addressing,
             public_url: self.web.public_url.clone().filter(|_| self.web.listen != Listen::Off),
+            language: self.identity.language.clone(),
             fulfil_days: self.policy.fulfil_days,
             verification_days: self.verification.expires_days,
+            backup_rollover_days: self.policy.backup_rollover_days,
+            undo_minutes: self.policy.undo_minutes,
+            scope: self.scope.clone(),
         }
     }
 
@@ -262,6 +319,10 @@ impl Config {
                 verifications_per_week_max: self.limits.verifications_per_week_max,
                 automatic_per_day_max: self.limits.automatic_per_day_max,
             },
+            scope: self.scope.clone(),
+            retention_days: self.retention.closed_days,
+            backup_rollover_days: self.policy.backup_rollover_days,
+            undo_minutes: self.policy.undo_minutes,
         }
     }
 
@@ -289,6 +350,14 @@ impl Config {
         match &self.mailbox {
             MailboxSection::Imap(imap) => imap.poll,
             MailboxSection::Maildir { poll, .. } => *poll,
+        }
+    }
+
+    /// Letters that may be submitted in a minute.
+    pub fn per_minute(&self) -> Option<NonZeroU32> {
+        match &self.smtp {
+            SmtpSection::Smtp(smtp) => smtp.per_minute,
+            SmtpSection::Maildir { .. } => None,
         }
     }
 

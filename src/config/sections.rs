@@ -1,6 +1,7 @@
 //! The sections of `bot.toml`, as they are written there.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::values::{
     duration, english, http_url, imaps_port, inbox, message_bytes_max, minute, public_url, seven,
-    thirty, time_zone, two, yes,
+    ten, thirty, time_zone, two, yes,
 };
+pub use crate::case::authority::{MailCommands, Member};
 use crate::case::deadline::Law;
 use crate::case::limits::Limits;
 use crate::mail::EmailAddress;
@@ -152,6 +154,7 @@ pub struct SmtpServer {
     pub ca_file: Option<PathBuf>,
     #[serde(default = "two")]
     pub connections_max: usize,
+    pub per_minute: Option<NonZeroU32>,
 }
 
 /// How the connection to the submission server is protected.
@@ -182,6 +185,8 @@ pub struct WebSection {
     pub listen: Listen,
     #[serde(default, deserialize_with = "public_url")]
     pub public_url: Option<String>,
+    #[serde(default)]
+    pub trusted_proxies: Vec<IpAddr>,
 }
 
 /// Where the page is served, if at all.
@@ -229,6 +234,10 @@ pub struct PolicySection {
     #[serde(default = "seven")]
     pub nearing_days: u32,
     pub law: Law,
+    #[serde(default = "thirty")]
+    pub backup_rollover_days: u32,
+    #[serde(default = "ten")]
+    pub undo_minutes: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -236,16 +245,30 @@ pub struct PolicySection {
 #[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
 pub struct StaffSection {
     pub digest: Cron,
+    #[serde(default)]
+    pub mail_commands: MailCommands,
     pub members: Vec<Member>,
 }
 
-/// Somebody who gets the digest.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
-pub struct Member {
-    pub address: EmailAddress,
-    pub name: String,
+pub struct AccountsSection {
+    pub csv: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
+pub struct RetentionSection {
+    pub closed_days: u32,
+    pub messages_days: u32,
+}
+
+impl Default for RetentionSection {
+    fn default() -> Self {
+        RetentionSection { closed_days: 90, messages_days: 90 }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -265,6 +288,8 @@ pub struct LimitsSection {
     pub authenticated_per_day_max: u32,
     pub direct_per_day_max: u32,
     pub forms_per_day_max: u32,
+    pub page_per_day_max: u32,
+    pub page_per_network_per_day_max: u32,
     pub attempts_max: u32,
     pub batch_messages_max: usize,
     pub batch_bytes_max: usize,
@@ -281,6 +306,8 @@ impl Default for LimitsSection {
             authenticated_per_day_max: 200,
             direct_per_day_max: 100,
             forms_per_day_max: 100,
+            page_per_day_max: 100,
+            page_per_network_per_day_max: 10,
             attempts_max: 20,
             batch_messages_max: 50,
             batch_bytes_max: 32 * 1024 * 1024,

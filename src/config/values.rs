@@ -28,6 +28,9 @@ pub(super) fn two() -> usize {
 pub(super) fn seven() -> u32 {
     7
 }
+pub(super) fn ten() -> u32 {
+    10
+}
 pub(super) fn thirty() -> u32 {
     30
 }

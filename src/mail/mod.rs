@@ -12,6 +12,8 @@ pub mod thread;
 pub use address::EmailAddress;
 pub use parse::{Bounds, Unreadable, parse};
 
+use std::fmt;
+
 use body::Body;
 use dsn::Report;
 use headers::Headers;
@@ -29,8 +31,31 @@ pub struct Mail {
     pub subject: String,
     /// What the writer wrote, apart from what they quoted.
     pub body: Body,
+    /// Where answers should go, if the mail says so (RFC 5322 §3.6.2).
+    pub reply_to: Option<EmailAddress>,
+    /// The files that came with it.
+    pub attachments: Vec<Attachment>,
     /// The delivery status report inside, when there is one (RFC 3464).
     pub report: Option<Report>,
+}
+
+/// A file that came with a mail: what it is, never what is in it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name, for staff.
+    pub name: String,
+    /// What the sender calls its type.
+    pub content_type: String,
+    /// Octets, decoded.
+    pub bytes: usize,
+    /// SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<attachment: {} octets>", self.bytes)
+    }
 }
 
 /// Whom a mail names as its author. Only exactly one From field with exactly one mailbox

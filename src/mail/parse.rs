@@ -1,10 +1,15 @@
 //! Bytes → [`Mail`]. The only place that knows mail-parser, and where its limits are guarded.
 
-use mail_parser::{Address, Header, HeaderName, HeaderValue, Message, MessageParser, PartType};
+use data_encoding::HEXLOWER;
+use mail_parser::{
+    Address, Header, HeaderName, HeaderValue, Message, MessageParser, MessagePart,
+    MimeHeaders as _, PartType,
+};
+use sha2::{Digest as _, Sha256};
 
 use super::body::{self, Body};
 use super::headers::Headers;
-use super::{Author, EmailAddress, Mail, dsn};
+use super::{Attachment, Author, EmailAddress, Mail, dsn};
 
 /// How much of one message is read. Beyond it, a person looks.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +85,8 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
             .join(" "),
         body: Body::split(&visible_text(&message, bounds.text_bytes_max)),
         report: dsn::report(&message),
+        reply_to: one_address(message.reply_to()),
+        attachments: attachments(&message),
         headers,
     })
 }
@@ -205,6 +212,47 @@ fn author(message: &Message<'_>, headers: &Headers) -> Author {
         Some(Ok(address)) => Author::One(address),
         _ => Author::Nobody,
     }
+}
+
+/// The address of a field that names exactly one.
+fn one_address(field: Option<&Address<'_>>) -> Option<EmailAddress> {
+    let mut mailboxes = field?.iter();
+    match (mailboxes.next(), mailboxes.next()) {
+        (Some(one), None) => EmailAddress::parse(one.address()?).ok(),
+        _ => None,
+    }
+}
+
+/// Files that are recorded of one mail.
+const ATTACHMENTS_MAX: usize = 50;
+/// Characters of a file's name that staff are shown.
+const NAME_CHARS_MAX: usize = 100;
+
+fn attachments(message: &Message<'_>) -> Vec<Attachment> {
+    let read = |part: &MessagePart<'_>| {
+        let content_type =
+            part.content_type().map_or("application/octet-stream".to_owned(), |ct| {
+                format!("{}/{}", ct.ctype(), ct.subtype().unwrap_or("octet-stream"))
+            });
+        let name = part.attachment_name().unwrap_or("without a name");
+        let contents = part.contents();
+        Attachment {
+            name: plain_words(name),
+            content_type: plain_words(&content_type),
+            bytes: contents.len(),
+            sha256: HEXLOWER.encode(&Sha256::digest(contents)),
+        }
+    };
+    message.attachments().take(ATTACHMENTS_MAX).map(read).collect()
+}
+
+/// A sender's word on one line, short, without characters that turn or hide the rest.
+fn plain_words(text: &str) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().filter(|c| !invisible(*c)).take(NAME_CHARS_MAX).collect()
 }
 
 fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {

@@ -1,11 +1,13 @@
 //! Cases and whom they are about.
 
 use anyhow::{Context as _, Result};
+use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{CaseId, Store, Tx, day, instant, millis};
-use crate::case::{Case, Means, Reference, Resolution, Role, Source, State};
+use crate::case::due::look_at;
+use crate::case::{Case, Means, Policy, Reference, Resolution, Role, Source, State};
 use crate::mail::EmailAddress;
 
 /// A case with its row and whom it is about.
@@ -58,6 +60,7 @@ fn stored(row: &SqliteRow) -> Result<StoredCase> {
             law_due_on: day(maybe("law_due_on")),
             redirect_ends_at: at("redirect_ends_at"),
             closed_at: at("closed_at"),
+            work: serde_json::from_str(row.get("work")).with_context(whole)?,
         },
         subject: maybe("address").and_then(|text| EmailAddress::parse(&text).ok()),
         language: maybe("language").unwrap_or_else(|| "en".to_owned()),
@@ -110,17 +113,12 @@ impl Tx {
         Ok(None)
     }
 
-    /// The open cases whose dates may have come.
+    /// The cases that time brings something to, the longest due first.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn cases_with_time_passed(
-        &mut self,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> Result<Vec<CaseId>> {
-        const SQL: &str = "SELECT id FROM cases WHERE \
-            (state = 'awaiting-verification' AND expires_at <= ?1) OR \
-            (state = 'redirecting' AND redirect_ends_at <= ?1) ORDER BY id LIMIT 500";
+    pub async fn cases_to_look_at(&mut self, now: DateTime<Utc>) -> Result<Vec<CaseId>> {
+        const SQL: &str = "SELECT id FROM cases WHERE look_at <= ? ORDER BY look_at, id LIMIT 500";
         let rows = sqlx::query(SQL).bind(millis(now)).fetch_all(self.connection()).await?;
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
@@ -130,29 +128,22 @@ impl Tx {
         case: &Case,
         subject: &EmailAddress,
         language: &str,
+        policy: &Policy,
     ) -> Result<CaseId> {
-        const SQL: &str = "INSERT INTO cases (reference, address_key, state, resolution, role, source, received_at, \
-            expires_at, confirmed_at, confirmed_by, due_on, law_due_on, redirect_ends_at, closed_at) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        const SQL: &str = "INSERT INTO cases (reference, address_key, state, source, received_at, law_due_on, work) \
+            VALUES (?, ?, ?, ?, ?, ?, '{}')";
         let key = self.key.address_key(subject);
         let done = sqlx::query(SQL)
             .bind(case.reference.as_str())
             .bind(key)
-            .bind(case.state.as_str())
-            .bind(case.state.resolution().map(Resolution::as_str))
-            .bind(case.role.map(Role::as_str))
+            .bind(State::AwaitingVerification.as_str())
             .bind(case.source.as_str())
             .bind(millis(case.received_at))
-            .bind(case.expires_at.map(millis))
-            .bind(case.confirmed_at.map(millis))
-            .bind(case.confirmed_by.map(Means::as_str))
-            .bind(case.due_on.map(|day| day.to_string()))
             .bind(case.law_due_on.map(|day| day.to_string()))
-            .bind(case.redirect_ends_at.map(millis))
-            .bind(case.closed_at.map(millis))
             .execute(self.connection())
             .await?;
         let id = CaseId(done.last_insert_rowid());
+        self.update_case(id, case, policy).await?;
         sqlx::query("INSERT INTO subjects (case_id, address, language) VALUES (?, ?, ?)")
             .bind(id.0)
             .bind(subject.as_str())
@@ -162,9 +153,15 @@ impl Tx {
         Ok(id)
     }
 
-    pub(super) async fn update_case(&mut self, id: CaseId, case: &Case) -> Result<()> {
+    pub(super) async fn update_case(
+        &mut self,
+        id: CaseId,
+        case: &Case,
+        policy: &Policy,
+    ) -> Result<()> {
         const SQL: &str = "UPDATE cases SET state = ?, resolution = ?, role = ?, expires_at = ?, confirmed_at = ?, \
-            confirmed_by = ?, due_on = ?, redirect_ends_at = ?, closed_at = ? WHERE id = ?";
+            confirmed_by = ?, due_on = ?, law_due_on = ?, redirect_ends_at = ?, closed_at = ?, work = ?, look_at = ? \
+            WHERE id = ?";
         sqlx::query(SQL)
             .bind(case.state.as_str())
             .bind(case.state.resolution().map(Resolution::as_str))
@@ -173,8 +170,11 @@ impl Tx {
             .bind(case.confirmed_at.map(millis))
             .bind(case.confirmed_by.map(Means::as_str))
             .bind(case.due_on.map(|day| day.to_string()))
+            .bind(case.law_due_on.map(|day| day.to_string()))
             .bind(case.redirect_ends_at.map(millis))
             .bind(case.closed_at.map(millis))
+            .bind(serde_json::to_string(&case.work)?)
+            .bind(look_at(case, policy).map(millis))
             .bind(id.0)
             .execute(self.connection())
             .await?;
@@ -216,14 +216,24 @@ impl Store {
         row.as_ref().map(stored).transpose()
     }
 
+    /// Closed cases with a letter that came back and that no person has seen yet.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn cases_with_returned_letters(&self) -> Result<Vec<StoredCase>> {
+        const SQL: &str =
+            select_cases!("WHERE cases.state = 'closed' AND cases.work ->> 'returned' IS NOT NULL");
+        sqlx::query(SQL).fetch_all(self.readers()).await?.iter().map(stored).collect()
+    }
+
     /// Cases closed in `(since, until]`.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn cases_closed_between(
         &self,
-        since: chrono::DateTime<chrono::Utc>,
-        until: chrono::DateTime<chrono::Utc>,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
     ) -> Result<Vec<StoredCase>> {
         const SQL: &str = select_cases!(
             "WHERE cases.closed_at > ? AND cases.closed_at <= ? ORDER BY cases.closed_at, cases.id"

@@ -5,14 +5,18 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
 use sqlx::Row;
 
 use super::journal::NewEntry;
-use super::outbox::{Class, NewLetter};
+use super::outbox::{Class, Hold, NewLetter};
 use super::{CaseId, Tx, instant, millis, random};
+use crate::case::authority::Member;
+use crate::case::identity::{Deed, Evidence};
 use crate::case::state::evolve;
+use crate::case::work::StaffRole;
 use crate::case::{
-    Case, Change, Decision, Event, Facts, LetterKind, Policy, Recipient, State, decide,
+    Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, State, decide,
 };
 
 /// Which case an event is about.
@@ -35,15 +39,38 @@ pub struct Happening<'a> {
     pub in_reply_to: Option<&'a str>,
     /// The budget that a first letter counts in.
     pub class: Option<Class>,
-    /// Who acted and what they wrote, when it was staff; kept beside the journal, deletable.
-    pub detail: Option<&'a str>,
+    /// Where a form entry came from: its budget.
+    pub origin: &'a str,
+    /// The language that a new case is answered in.
+    pub language: &'a str,
+    /// What was seen when it happened.
+    pub evidence: Option<(Deed, &'a Evidence)>,
 }
 
 impl<'a> Happening<'a> {
     /// An event that no mail and no person of staff brought.
     pub fn new(event: Event, about: About<'a>) -> Happening<'a> {
-        Happening { event, about, in_reply_to: None, class: None, detail: None }
+        Happening {
+            event,
+            about,
+            in_reply_to: None,
+            class: None,
+            origin: "",
+            language: "en",
+            evidence: None,
+        }
     }
+}
+
+/// By what events are decided: the configuration's part in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What is promised and obeyed.
+    pub policy: &'a Policy,
+    /// How letters to requesters leave.
+    pub release: Release,
+    /// Who gets the letters to staff.
+    pub members: &'a [Member],
 }
 
 /// What was decided and is now part of the transaction.
@@ -64,6 +91,17 @@ pub enum Release {
     OnApproval,
 }
 
+/// Those of a role; without any, whoever stands in: the lead, the deputy, and else the officers.
+pub fn members_for(members: &[Member], role: StaffRole) -> Vec<&Member> {
+    let order = match role {
+        StaffRole::Officer => [StaffRole::Officer, StaffRole::Deputy, StaffRole::Lead],
+        StaffRole::Deputy => [StaffRole::Deputy, StaffRole::Lead, StaffRole::Officer],
+        StaffRole::Lead => [StaffRole::Lead, StaffRole::Deputy, StaffRole::Officer],
+    };
+    let of = |role| members.iter().filter(|member| member.role == role).collect::<Vec<_>>();
+    order.into_iter().map(of).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
 impl Tx {
     /// Decides on an event and writes all that follows from it.
     ///
@@ -72,10 +110,10 @@ impl Tx {
     pub async fn happen(
         &mut self,
         happening: &Happening<'_>,
-        policy: &Policy,
-        release: Release,
+        terms: &Terms<'_>,
         now: DateTime<Utc>,
     ) -> Result<Decided> {
+        let policy = terms.policy;
         let before = match happening.about {
             About::Case(id) => self.case(id).await?,
             About::Address(recipient) => self.open_case_for(recipient.address()).await?,
@@ -100,11 +138,18 @@ impl Tx {
         };
         let id = match (id, &recipient) {
             (Some(id), _) => {
-                self.update_case(id, &after).await?;
+                self.update_case(id, &after, policy).await?;
                 id
             }
-            (None, Some(recipient)) => self.insert_case(&after, recipient.address(), "en").await?,
+            (None, Some(recipient)) => {
+                let address = recipient.address();
+                self.insert_case(&after, address, happening.language, policy).await?
+            }
             (None, None) => anyhow::bail!("A case was opened for nobody"),
+        };
+        let detail = match &happening.event {
+            Event::Acted { by, act } => Some(format!("{} {}", by.who(), act.describe())),
+            _ => None,
         };
         self.append_journal(&NewEntry {
             reference: &after.reference,
@@ -112,24 +157,64 @@ impl Tx {
             event: happening.event.as_str(),
             reason: decision.reason.as_str(),
             decided: &decision.change,
-            detail: happening.detail,
+            detail: detail.as_deref(),
         })
         .await?;
-        self.write_letters(happening, &decision, id, recipient.as_ref(), release, now).await?;
-        if let (true, Some(recipient)) = (decision.suppress, &recipient) {
-            let key = self.key.address_key(recipient.address());
-            self.suppress(&key, now).await?;
+        if let Some((deed, evidence)) = happening.evidence {
+            self.note_evidence(id, deed, evidence, now).await?;
         }
-        if let (true, Some(recipient)) = (decision.lift, &recipient) {
-            let key = self.key.address_key(recipient.address());
-            self.lift_suppression(&key).await?;
+        for kind in &decision.cancel {
+            self.cancel_letters(id, *kind).await?;
         }
+        self.write_letters(happening, &decision, id, recipient.as_ref(), terms, now).await?;
+        self.tell_staff(&decision, id, &after, terms, now).await?;
+        self.suppress_or_lift(&decision, recipient.as_ref(), now).await?;
         let left_verification = case.is_some_and(|case| case.state == State::AwaitingVerification)
             && after.state != State::AwaitingVerification;
         if left_verification {
-            self.cancel_verifications(id).await?;
+            self.cancel_letters(id, LetterKind::VerificationRequest).await?;
+            self.cancel_letters(id, LetterKind::VerificationReminder).await?;
+        }
+        if let Some(what) = decision.forget {
+            self.forget_case(id, &after.reference, what).await?;
         }
         Ok(Decided { case: Some((id, after)), decision })
+    }
+
+    async fn suppress_or_lift(
+        &mut self,
+        decision: &Decision,
+        recipient: Option<&Recipient>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let Some(recipient) = recipient else { return Ok(()) };
+        let key = self.key.address_key(recipient.address());
+        if decision.suppress {
+            self.suppress(&key, now).await?;
+        }
+        if decision.lift {
+            self.lift_suppression(&key).await?;
+        }
+        Ok(())
+    }
+
+    /// Letters about the case to those of the staff whom the decision names.
+    async fn tell_staff(
+        &mut self,
+        decision: &Decision,
+        id: CaseId,
+        case: &Case,
+        terms: &Terms<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        for (kind, role) in &decision.staff {
+            let values = json!({ "news": decision.reason.as_str() });
+            let letter = Letter::about_case(*kind, &case.reference, values);
+            for member in members_for(terms.members, *role) {
+                self.write_to_staff(&letter, Some(id), &member.address, now).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn write_letters(
@@ -138,7 +223,7 @@ impl Tx {
         decision: &Decision,
         case: CaseId,
         recipient: Option<&Recipient>,
-        release: Release,
+        terms: &Terms<'_>,
         now: DateTime<Utc>,
     ) -> Result<()> {
         for (letter, not_before) in &decision.letters {
@@ -150,7 +235,12 @@ impl Tx {
                 letter,
                 to,
                 class: happening.class.filter(|_| first_time),
-                needs_approval: release == Release::OnApproval,
+                origin: happening.origin,
+                hold: match (terms.release, letter.kind.can_be_undone()) {
+                    (Release::OnApproval, _) => Some(Hold::Approval),
+                    (Release::Freely, true) => Some(Hold::Undo),
+                    (Release::Freely, false) => None,
+                },
                 in_reply_to: happening.in_reply_to,
                 not_before: *not_before,
             };
@@ -173,14 +263,14 @@ impl Tx {
         recipient: Option<&Recipient>,
         now: DateTime<Utc>,
     ) -> Result<Facts> {
-        const LETTERS: &str = "SELECT kind, coalesce(released_at, due_at) AS at, status, case_id FROM outbox \
-            WHERE address_key = ?1 AND (coalesce(released_at, due_at) > ?2 OR case_id = ?3)";
+        const LETTERS: &str = "SELECT kind, coalesce(released_at, due_at) AS at, status, case_id, released_at FROM outbox \
+            WHERE address_key = ?1 AND to_staff = 0 AND (coalesce(released_at, due_at) > ?2 OR case_id = ?3)";
         let mut facts = Facts {
             suppressed: false,
             verifications_at: Vec::new(),
             automatic_at: Vec::new(),
-            verification_waits: false,
             written: BTreeSet::new(),
+            on_desk: BTreeSet::new(),
             fresh_reference: random::reference()?,
         };
         let Some(recipient) = recipient else {
@@ -199,17 +289,20 @@ impl Tx {
                 continue;
             };
             let (at, status): (i64, String) = (row.get("at"), row.get("status"));
-            if status == "cancelled" || kind.is_for_staff() {
+            if status == "cancelled" {
                 continue;
             }
-            let of_this_case = case.is_some_and(|case| Some(case.0) == row.get("case_id"));
-            let waits = status == "waiting" || status == "claimed";
-            facts.verification_waits |=
-                of_this_case && waits && kind == LetterKind::VerificationRequest;
-            if of_this_case {
+            if case.is_some_and(|case| Some(case.0) == row.get("case_id")) {
                 facts.written.insert(kind);
+                let waits = status == "waiting" || status == "claimed";
+                let left = row.get::<Option<i64>, _>("released_at").is_some();
+                // A verification is on its way until the server has it; a letter that can be
+                // undone, only until it was released.
+                if waits && (kind.asks_to_confirm() || !left) {
+                    facts.on_desk.insert(kind);
+                }
             }
-            if kind == LetterKind::VerificationRequest {
+            if kind.asks_to_confirm() {
                 facts.verifications_at.push(instant(at));
             }
             facts.automatic_at.push(instant(at));

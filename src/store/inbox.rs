@@ -28,6 +28,10 @@ named! {
         Noted = "noted",
         /// It confirmed its case.
         Confirmed = "confirmed",
+        /// It told more about its case: who is asking, or proof.
+        Told = "told",
+        /// A member of staff acted with it.
+        Acted = "acted",
         /// It ended its case: withdrawn, or never asked.
         Ended = "ended",
         /// It reported a letter that cannot arrive.
@@ -56,8 +60,8 @@ pub struct Handled {
     pub reason: String,
     /// The case it belongs to.
     pub case: Option<CaseId>,
-    /// For staff: an address that a case may be opened for.
-    pub proposed: Option<EmailAddress>,
+    /// For staff: addresses that a case may be opened for.
+    pub proposed: Vec<EmailAddress>,
     /// For staff: what it says.
     pub excerpt: Option<String>,
 }
@@ -65,7 +69,13 @@ pub struct Handled {
 impl Handled {
     /// An outcome with its reason and nothing else.
     pub fn new(outcome: Outcome, reason: &str) -> Handled {
-        Handled { outcome, reason: reason.to_owned(), case: None, proposed: None, excerpt: None }
+        Handled {
+            outcome,
+            reason: reason.to_owned(),
+            case: None,
+            proposed: Vec::new(),
+            excerpt: None,
+        }
     }
 }
 
@@ -152,7 +162,10 @@ impl Tx {
             .bind(handled.outcome.as_str())
             .bind(&handled.reason)
             .bind(handled.case.map(|case| case.0))
-            .bind(handled.proposed.as_ref().map(EmailAddress::as_str))
+            .bind(match handled.proposed.is_empty() {
+                true => None,
+                false => Some(serde_json::to_string(&handled.proposed)?),
+            })
             .bind(&handled.excerpt)
             .bind(millis(now))
             .bind(id)
@@ -201,19 +214,19 @@ impl Tx {
         Ok(())
     }
 
-    /// The address that the mail of that row proposes for a case, and when it came. For
+    /// The addresses that the mail of that row proposes for cases, and when it came. For
     /// suggestions only.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn proposal(&mut self, id: i64) -> Result<Option<(EmailAddress, DateTime<Utc>)>> {
+    pub async fn proposals(
+        &mut self,
+        id: i64,
+    ) -> Result<Option<(Vec<EmailAddress>, DateTime<Utc>)>> {
         const SQL: &str =
             "SELECT proposed, received_at FROM inbox WHERE id = ? AND proposed IS NOT NULL";
         let row = sqlx::query(SQL).bind(id).fetch_optional(self.connection()).await?;
-        Ok(row.and_then(|row| {
-            let address = EmailAddress::parse(&row.get::<String, _>(0)).ok()?;
-            Some((address, instant(row.get(1))))
-        }))
+        Ok(row.map(|row| (addresses_in(row.get(0)), instant(row.get(1)))))
     }
 
     /// Takes a message off the list of those that wait for a person; its excerpt goes.
@@ -228,16 +241,28 @@ impl Tx {
         Ok(query.execute(self.connection()).await?.rows_affected() == 1)
     }
 
-    /// Notes that staff took a suggestion up as a case.
+    /// Notes that staff took a suggestion up as a case. While it proposes further addresses it
+    /// stays on the list.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn take_up_proposal(&mut self, id: i64, case: CaseId) -> Result<()> {
-        sqlx::query("UPDATE inbox SET case_id = ?, dismissed = 1, proposed = NULL, excerpt = NULL WHERE id = ?")
-            .bind(case.0)
-            .bind(id)
-            .execute(self.connection())
-            .await?;
+    pub async fn take_up_proposal(
+        &mut self,
+        id: i64,
+        address: &EmailAddress,
+        case: CaseId,
+    ) -> Result<()> {
+        const SQL: &str = "UPDATE inbox SET case_id = ?1, dismissed = (?2 IS NULL), proposed = ?2, \
+            excerpt = CASE WHEN ?2 IS NULL THEN NULL ELSE excerpt END WHERE id = ?3";
+        let proposed = self.proposals(id).await?.map(|(found, _)| found).unwrap_or_default();
+        let left: Vec<EmailAddress> = proposed.into_iter().filter(|one| one != address).collect();
+        let left = if left.is_empty() { None } else { Some(serde_json::to_string(&left)?) };
+        sqlx::query(SQL).bind(case.0).bind(left).bind(id).execute(self.connection()).await?;
         Ok(())
     }
+}
+
+/// Addresses as the database keeps several.
+pub(super) fn addresses_in(text: Option<&str>) -> Vec<EmailAddress> {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }

@@ -3,16 +3,17 @@
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Store, Tx, instant, millis, random};
 use crate::case::state::evolve;
-use crate::case::{Case, Change, Reference};
+use crate::case::{Act, Case, Change, Reference};
 
 /// What the chain begins with.
-const GENESIS: &str = "deletion-desk journal v1";
+pub const GENESIS: &str = "deletion-desk journal v1";
 
 /// One entry, as it is read back.
 #[derive(Clone, Debug)]
@@ -31,10 +32,14 @@ pub struct Entry {
     pub decided: String,
     /// Who and what, when a person acted; deletable.
     pub detail: Option<String>,
-    detail_hash: String,
-    salt: Option<String>,
-    prev: String,
-    hash: String,
+    /// Hash of the salted detail.
+    pub detail_hash: String,
+    /// Its salt.
+    pub salt: Option<String>,
+    /// Hash of everything above but the detail itself.
+    pub content: String,
+    /// Hash of the chain so far and `content`.
+    pub hash: String,
 }
 
 /// What goes into the chain.
@@ -58,7 +63,19 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-fn hash(parts: &[&str]) -> String {
+/// What an entry adds to the chain: enough to check the chain without knowing the entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its place.
+    pub seq: i64,
+    /// Hash of its content.
+    pub content: String,
+    /// Hash of the one before and of its content.
+    pub hash: String,
+}
+
+/// SHA-256 over parts, each behind its length.
+pub fn hash(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
@@ -79,15 +96,15 @@ impl Entry {
             detail: row.get("text"),
             detail_hash: row.get("detail_hash"),
             salt: row.get("salt"),
-            prev: row.get("prev"),
+            content: row.get("content"),
             hash: row.get("hash"),
         }
     }
 
-    fn expected_hash(&self) -> String {
+    /// What `content` has to be.
+    pub fn expected_content(&self) -> String {
         let (seq, at) = (self.seq.to_string(), millis(self.at).to_string());
         hash(&[
-            &self.prev,
             &seq,
             &self.reference,
             &at,
@@ -119,11 +136,12 @@ impl Tx {
                 _ => String::new(),
             },
             salt,
-            prev,
+            content: String::new(),
             hash: String::new(),
         };
-        entry.hash = entry.expected_hash();
-        const SQL: &str = "INSERT INTO journal (seq, reference, at, event, reason, decided, detail_hash, prev, hash) \
+        entry.content = entry.expected_content();
+        entry.hash = hash(&[&prev, &entry.content]);
+        const SQL: &str = "INSERT INTO journal (seq, reference, at, event, reason, decided, detail_hash, content, hash) \
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
         sqlx::query(SQL)
             .bind(entry.seq)
@@ -133,7 +151,7 @@ impl Tx {
             .bind(&entry.reason)
             .bind(&entry.decided)
             .bind(&entry.detail_hash)
-            .bind(&entry.prev)
+            .bind(&entry.content)
             .bind(&entry.hash)
             .execute(self.connection())
             .await?;
@@ -159,6 +177,35 @@ impl Store {
             LEFT JOIN details ON details.seq = journal.seq WHERE reference = ? ORDER BY journal.seq";
         let rows = sqlx::query(SQL).bind(reference.as_str()).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(Entry::read).collect())
+    }
+
+    /// The links of the chain from that place on, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn chain_from(&self, seq: i64) -> Result<Vec<Link>> {
+        let sql = "SELECT seq, content, hash FROM journal WHERE seq >= ? ORDER BY seq";
+        let rows = sqlx::query(sql).bind(seq).fetch_all(self.readers()).await?;
+        let link =
+            |row: &SqliteRow| Link { seq: row.get(0), content: row.get(1), hash: row.get(2) };
+        Ok(rows.iter().map(link).collect())
+    }
+
+    /// What staff did in `(since, until]`, oldest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn acts_between(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Entry>> {
+        const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
+            LEFT JOIN details ON details.seq = journal.seq WHERE at > ? AND at <= ? \
+            AND event IN (SELECT value FROM json_each(?)) ORDER BY journal.seq LIMIT 500";
+        let names = serde_json::to_string(Act::NAMES)?;
+        let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until)).bind(names);
+        Ok(query.fetch_all(self.readers()).await?.iter().map(Entry::read).collect())
     }
 
     /// The hash of the newest entry; `empty` before the first.
@@ -216,10 +263,10 @@ impl Chain {
     fn take(&mut self, entry: &Entry) {
         if entry.seq != self.last_seq + 1 {
             self.problems.push(format!("entry {} is missing", self.last_seq + 1));
-        } else if entry.prev != self.head {
+        } else if entry.hash != hash(&[&self.head, &entry.content]) {
             self.problems.push(format!("entry {} does not follow the one before it", entry.seq));
         }
-        if entry.hash != entry.expected_hash() {
+        if entry.content != entry.expected_content() {
             self.problems.push(format!("entry {} was changed", entry.seq));
         }
         if let (Some(salt), Some(detail)) = (&entry.salt, &entry.detail)

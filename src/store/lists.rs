@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::inbox::Outcome;
+use super::inbox::{Outcome, addresses_in};
 use super::{CaseId, Store, instant, millis};
 use crate::mail::EmailAddress;
 
@@ -26,8 +26,8 @@ pub struct MessageLine {
     pub reason: String,
     /// The reference of its case.
     pub reference: Option<String>,
-    /// An address that staff may open a case for.
-    pub proposed: Option<EmailAddress>,
+    /// Addresses that staff may open cases for.
+    pub proposed: Vec<EmailAddress>,
     /// What it says.
     pub excerpt: Option<String>,
 }
@@ -57,6 +57,10 @@ pub struct LetterLine {
     pub note: Option<String>,
     /// To whom, while it waits.
     pub recipient: Option<EmailAddress>,
+    /// The earliest instant it may leave or is tried again.
+    pub due_at: DateTime<Utc>,
+    /// Whether it goes to staff.
+    pub to_staff: bool,
 }
 
 const MESSAGES_MAX: i64 = 2_000;
@@ -70,9 +74,7 @@ fn message_line(row: &SqliteRow) -> MessageLine {
         outcome: row.get::<Option<String>, _>("outcome").and_then(|name| Outcome::parse(&name)),
         reason: row.get::<Option<String>, _>("reason").unwrap_or_default(),
         reference: row.get("reference"),
-        proposed: row
-            .get::<Option<String>, _>("proposed")
-            .and_then(|text| EmailAddress::parse(&text).ok()),
+        proposed: addresses_in(row.get("proposed")),
         excerpt: row.get("excerpt"),
     }
 }
@@ -90,6 +92,8 @@ fn letter_line(row: &SqliteRow) -> LetterLine {
         attempts: row.get("attempts"),
         note: row.get("note"),
         recipient: EmailAddress::parse(row.get("recipient")).ok(),
+        due_at: instant(row.get("due_at")),
+        to_staff: row.get::<i64, _>("to_staff") == 1,
     }
 }
 
@@ -119,6 +123,17 @@ impl Store {
             WHERE proposed IS NOT NULL AND outcome IN ('for-staff', 'would-ask') ORDER BY received_at, inbox.id LIMIT ?";
         let rows = sqlx::query(SQL).bind(MESSAGES_MAX).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(message_line).collect())
+    }
+
+    /// The message of that row, while it waits for a person.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn message_for_people(&self, id: i64) -> Result<Option<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox LEFT JOIN cases ON cases.id = inbox.case_id \
+            WHERE inbox.id = ? AND dismissed = 0 AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted')";
+        let row = sqlx::query(SQL).bind(id).fetch_optional(self.readers()).await?;
+        Ok(row.as_ref().map(message_line))
     }
 
     /// All messages of a case, oldest first.
@@ -171,7 +186,7 @@ impl Store {
     /// Storage errors.
     pub async fn letters_of(&self, case: CaseId) -> Result<Vec<LetterLine>> {
         const SQL: &str = "SELECT outbox.*, cases.reference FROM outbox JOIN cases ON cases.id = outbox.case_id \
-            WHERE case_id = ? ORDER BY outbox.id";
+            WHERE case_id = ? AND to_staff = 0 ORDER BY outbox.id";
         let rows = sqlx::query(SQL).bind(case.0).fetch_all(self.readers()).await?;
         Ok(rows.iter().map(letter_line).collect())
     }

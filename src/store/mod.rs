@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod cases;
 pub mod commit;
+pub mod evidence;
 pub mod inbox;
 pub mod journal;
 pub mod lists;
@@ -165,12 +166,21 @@ impl Store {
         self.writer.close().await;
     }
 
+    fn writer(&self) -> &SqlitePool {
+        &self.writer
+    }
+
     fn readers(&self) -> &SqlitePool {
         &self.readers
     }
 }
 
 impl Tx {
+    /// The key that tokens and address keys are made with.
+    pub fn key(&self) -> &TokenKey {
+        &self.key
+    }
+
     /// Puts everything on disk, or nothing.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! Letters committed and not yet submitted: hold, release, claim, settle.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
 use sqlx::sqlite::SqliteRow;
@@ -20,9 +22,32 @@ named! {
         Authenticated = "authenticated",
         /// Asked by any other mail.
         Direct = "direct",
-        /// Asked through a form.
+        /// Asked through a form of a service; each form has a budget of its own.
         Form = "form",
+        /// Asked through our own page; each client network has a budget of its own.
+        Page = "page",
     }
+}
+
+named! {
+    /// What holds a letter on the desk.
+    Hold {
+        /// The daily budget of its class.
+        Budget = "budget",
+        /// A person has to approve it.
+        Approval = "approval",
+        /// The step that wrote it can still be undone.
+        Undo = "undo",
+    }
+}
+
+/// Letters to first-time recipients in 24 hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Of the whole class.
+    pub class_max: u32,
+    /// Of one form or network in it; the same as `class_max` where it is not divided.
+    pub origin_max: u32,
 }
 
 /// To whom letters may leave the desk.
@@ -49,7 +74,8 @@ pub(super) struct NewLetter<'a> {
     pub(super) letter: &'a Letter,
     pub(super) to: &'a Recipient,
     pub(super) class: Option<Class>,
-    pub(super) needs_approval: bool,
+    pub(super) origin: &'a str,
+    pub(super) hold: Option<Hold>,
     pub(super) in_reply_to: Option<&'a str>,
     pub(super) not_before: DateTime<Utc>,
 }
@@ -65,6 +91,17 @@ pub struct LetterRef {
     pub case: Option<CaseId>,
     /// When it left the desk: its token's days run from then.
     pub released_at: Option<DateTime<Utc>>,
+    /// To staff: keyed hash of the address it was mailed to, and what it is about.
+    pub staff: Option<StaffLetter>,
+}
+
+/// What of a letter to staff is remembered: to whom it went, and what it lets them act on.
+#[derive(Clone, Debug)]
+pub struct StaffLetter {
+    /// Keyed hash of the address.
+    pub member_key: String,
+    /// Cases and messages.
+    pub about: Vec<String>,
 }
 
 /// A letter that has left the desk and waits for an attempt.
@@ -98,8 +135,8 @@ impl Tx {
         new: &NewLetter<'_>,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        const SQL: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient, address_key, nonce, in_reply_to, \
-            class, hold, written_at, due_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')";
+        const SQL: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient, address_key, nonce, to_staff, about, \
+            in_reply_to, class, origin, hold, written_at, due_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')";
         let address_key = self.key.address_key(new.to.address());
         sqlx::query(SQL)
             .bind(new.case.map(|case| case.0))
@@ -108,9 +145,12 @@ impl Tx {
             .bind(new.to.address().as_str())
             .bind(address_key)
             .bind(random::nonce()?)
+            .bind(new.letter.kind.is_for_staff())
+            .bind(serde_json::to_string(&new.letter.about)?)
             .bind(new.in_reply_to)
             .bind(new.class.map(Class::as_str))
-            .bind(new.needs_approval.then_some("approval"))
+            .bind(new.origin)
+            .bind(new.hold.map(Hold::as_str))
             .bind(millis(now))
             .bind(millis(new.not_before))
             .execute(self.connection())
@@ -118,23 +158,25 @@ impl Tx {
         Ok(())
     }
 
-    /// Commits a letter to a member of staff; such letters need no case and no approval.
+    /// Commits a letter to a member of staff; such letters need no approval.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn write_to_staff(
         &mut self,
         letter: &Letter,
+        case: Option<CaseId>,
         member: &EmailAddress,
         now: DateTime<Utc>,
     ) -> Result<()> {
         let to = Recipient::staff(member);
         let new = NewLetter {
-            case: None,
+            case,
             letter,
             to: &to,
             class: None,
-            needs_approval: false,
+            origin: "",
+            hold: None,
             in_reply_to: None,
             not_before: now,
         };
@@ -154,44 +196,51 @@ impl Tx {
         letter_of_token(self.connection(), &key, purpose, candidates).await
     }
 
+    /// The letter that `text` is staff's token of, for that case or message.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letter_of_staff_token(
+        &mut self,
+        about: &str,
+        text: &str,
+    ) -> Result<Option<LetterRef>> {
+        let key = self.key.clone();
+        letter_of_staff_token(self.connection(), &key, about, text).await
+    }
+
     /// Letters that may leave the desk now, oldest first; those over the budget of their
-    /// class are held, and taken up again when there is room.
+    /// class, or of their origin in it, are held, and taken up again when there is room.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn release_due(
         &mut self,
-        budget_of: impl Fn(Class) -> u32,
+        budget_of: impl Fn(Class) -> Budget,
         audience: Audience,
         now: DateTime<Utc>,
     ) -> Result<Released> {
-        // Classes without room are left out here, so that their letters, however many, stand
+        // Budgets without room are left out here, so that their letters, however many, stand
         // before no other.
-        const SQL: &str = "SELECT id, kind, case_id, class FROM outbox \
+        const SQL: &str = "SELECT id, kind, case_id, class, origin FROM outbox \
             WHERE status = 'waiting' AND released_at IS NULL AND due_at <= ?1 \
-            AND (hold IS NULL OR hold = 'budget') \
-            AND (class IS NULL OR class IN (SELECT value FROM json_each(?2))) \
-            AND (?3 OR case_id IS NULL) ORDER BY written_at, id LIMIT 500";
-        let mut left: Vec<(Class, u32)> = Vec::new();
-        for class in Class::ALL {
-            let used = self.released_in_class(*class, now).await?;
-            left.push((*class, budget_of(*class).saturating_sub(used)));
-        }
-        let names = |open: bool| -> Result<String> {
-            let of = left.iter().filter(|(_, left)| (*left > 0) == open);
-            Ok(serde_json::to_string(&of.map(|(class, _)| class.as_str()).collect::<Vec<_>>())?)
-        };
-        let (open, closed) = (names(true)?, names(false)?);
-        let held = self.hold_for_budget(&closed, now).await?;
-        let query = sqlx::query(SQL).bind(millis(now)).bind(open);
+            AND (hold IS NULL OR hold <> 'approval') \
+            AND (class IS NULL OR class || ' ' || origin NOT IN (SELECT value FROM json_each(?2))) \
+            AND (?3 OR to_staff = 1) ORDER BY written_at, id LIMIT 500";
+        let mut rooms = self.rooms(&budget_of, now).await?;
+        let full: Vec<&String> =
+            rooms.iter().filter(|(_, room)| **room == 0).map(|(name, _)| name).collect();
+        let full = serde_json::to_string(&full)?;
+        let held = self.hold_for_budget(&full, now).await?;
+        let query = sqlx::query(SQL).bind(millis(now)).bind(full);
         let rows = query.bind(audience == Audience::Everybody).fetch_all(self.connection()).await?;
         let mut letters = Vec::new();
         for row in &rows {
-            let class = row.get::<Option<String>, _>("class").and_then(|name| Class::parse(&name));
-            match left.iter_mut().find(|(known, _)| Some(*known) == class) {
-                Some((_, 0)) => continue,
-                Some((_, left)) => *left -= 1,
-                None => {}
+            if let Some(class) = row.get::<Option<String>, _>("class") {
+                let origin = row.get::<String, _>("origin");
+                if !take_room(&mut rooms, &class, &origin) {
+                    continue;
+                }
             }
             sqlx::query("UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?")
                 .bind(millis(now))
@@ -203,12 +252,41 @@ impl Tx {
         Ok(Released { wrote: held > 0 || !letters.is_empty(), letters })
     }
 
-    /// Marks what waits for the budget of its class, so that people see why.
-    async fn hold_for_budget(&mut self, closed: &str, now: DateTime<Utc>) -> Result<u64> {
+    /// What is left in each budget that something waits for: by `class origin`, and by class
+    /// alone for the whole of it.
+    async fn rooms(
+        &mut self,
+        budget_of: &impl Fn(Class) -> Budget,
+        now: DateTime<Utc>,
+    ) -> Result<BTreeMap<String, u32>> {
+        const WAITING: &str = "SELECT DISTINCT class, origin FROM outbox WHERE status = 'waiting' \
+            AND class IS NOT NULL AND released_at IS NULL AND due_at <= ?";
+        const USED: &str =
+            "SELECT count(*) FROM outbox WHERE class = ? AND origin = ? AND released_at > ?";
+        let since = millis(now - Duration::hours(24));
+        let rows = sqlx::query(WAITING).bind(millis(now)).fetch_all(self.connection()).await?;
+        let mut rooms = BTreeMap::new();
+        for row in &rows {
+            let (name, origin) = (row.get::<String, _>("class"), row.get::<String, _>("origin"));
+            let class = Class::parse(&name).context("The outbox names an unknown class")?;
+            let budget = budget_of(class);
+            let of_class =
+                budget.class_max.saturating_sub(self.released_in_class(class, now).await?);
+            let query = sqlx::query_scalar(USED).bind(&name).bind(&origin).bind(since);
+            let used: u32 = query.fetch_one(self.connection()).await?;
+            let of_origin = budget.origin_max.saturating_sub(used);
+            rooms.insert(format!("{name} {origin}"), of_class.min(of_origin));
+            rooms.insert(name, of_class);
+        }
+        Ok(rooms)
+    }
+
+    /// Marks what waits for its budget, so that people see why.
+    async fn hold_for_budget(&mut self, full: &str, now: DateTime<Utc>) -> Result<u64> {
         const SQL: &str = "UPDATE outbox SET hold = 'budget' WHERE status = 'waiting' \
             AND released_at IS NULL AND hold IS NULL AND due_at <= ? \
-            AND class IN (SELECT value FROM json_each(?))";
-        let query = sqlx::query(SQL).bind(millis(now)).bind(closed);
+            AND class || ' ' || origin IN (SELECT value FROM json_each(?))";
+        let query = sqlx::query(SQL).bind(millis(now)).bind(full);
         Ok(query.execute(self.connection()).await?.rows_affected())
     }
 
@@ -233,8 +311,8 @@ impl Tx {
         audience: Audience,
         now: DateTime<Utc>,
     ) -> Result<Vec<Due>> {
-        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, in_reply_to, outgoing FROM outbox \
-            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR case_id IS NULL) \
+        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, about, in_reply_to, outgoing FROM outbox \
+            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR to_staff = 1) \
             ORDER BY due_at, id LIMIT ?";
         let rows = sqlx::query(SQL)
             .bind(millis(now))
@@ -280,12 +358,25 @@ impl Tx {
         Ok(sqlx::query(SQL).bind(only).execute(self.connection()).await?.rows_affected())
     }
 
-    pub(super) async fn cancel_verifications(&mut self, case: CaseId) -> Result<()> {
+    pub(super) async fn cancel_letters(&mut self, case: CaseId, kind: LetterKind) -> Result<()> {
         const SQL: &str = "UPDATE outbox SET status = 'cancelled', outgoing = NULL, \"values\" = '{}', recipient = '' \
-            WHERE case_id = ? AND kind = 'verification-request' AND status = 'waiting'";
-        sqlx::query(SQL).bind(case.0).execute(self.connection()).await?;
+            WHERE case_id = ? AND kind = ? AND status = 'waiting'";
+        sqlx::query(SQL).bind(case.0).bind(kind.as_str()).execute(self.connection()).await?;
         Ok(())
     }
+}
+
+/// Takes one letter's room, in its origin's budget and in the class's; `false` when there is
+/// none.
+fn take_room(rooms: &mut BTreeMap<String, u32>, class: &str, origin: &str) -> bool {
+    let names = [format!("{class} {origin}"), class.to_owned()];
+    if names.iter().any(|name| rooms.get(name).copied().unwrap_or(0) == 0) {
+        return false;
+    }
+    for name in &names {
+        rooms.entry(name.clone()).and_modify(|room| *room -= 1);
+    }
+    true
 }
 
 fn due(row: &SqliteRow) -> Result<Due> {
@@ -298,6 +389,7 @@ fn due(row: &SqliteRow) -> Result<Due> {
         letter: Letter {
             kind: kind_of(row)?,
             values: serde_json::from_str(row.get("values")).with_context(broken)?,
+            about: serde_json::from_str(row.get("about")).with_context(broken)?,
         },
         to: EmailAddress::parse(row.get("recipient")).with_context(broken)?,
         nonce: row.get("nonce"),
@@ -315,25 +407,56 @@ async fn letter_of_token(
     purpose: Purpose,
     candidates: &[String],
 ) -> Result<Option<LetterRef>> {
-    const SQL: &str = "SELECT id, kind, case_id, released_at FROM outbox WHERE nonce = ?";
     for text in candidates {
         let Some(nonce) = nonce_of(text) else {
             continue;
         };
-        let Some(row) = sqlx::query(SQL).bind(nonce).fetch_optional(&mut *connection).await? else {
+        let Some(letter) = letter_of_nonce(&mut *connection, nonce).await? else {
             continue;
         };
-        let kind = kind_of(&row)?;
-        if key.verifies(purpose, kind, nonce, text) {
-            return Ok(Some(LetterRef {
-                id: row.get("id"),
-                kind,
-                case: row.get::<Option<i64>, _>("case_id").map(CaseId),
-                released_at: row.get::<Option<i64>, _>("released_at").map(instant),
-            }));
+        if key.verifies(purpose, letter.kind, nonce, text) {
+            return Ok(Some(letter));
         }
     }
     Ok(None)
+}
+
+async fn letter_of_nonce(
+    connection: &mut SqliteConnection,
+    nonce: &str,
+) -> Result<Option<LetterRef>> {
+    const SQL: &str =
+        "SELECT id, kind, case_id, released_at, address_key, about FROM outbox WHERE nonce = ?";
+    let Some(row) = sqlx::query(SQL).bind(nonce).fetch_optional(connection).await? else {
+        return Ok(None);
+    };
+    let kind = kind_of(&row)?;
+    let staff = match kind.is_for_staff() {
+        true => Some(StaffLetter {
+            member_key: row.get("address_key"),
+            about: serde_json::from_str(row.get("about"))?,
+        }),
+        false => None,
+    };
+    Ok(Some(LetterRef {
+        id: row.get("id"),
+        kind,
+        case: row.get::<Option<i64>, _>("case_id").map(CaseId),
+        released_at: row.get::<Option<i64>, _>("released_at").map(instant),
+        staff,
+    }))
+}
+
+/// The letter that `text` is staff's token of, for that case or message.
+async fn letter_of_staff_token(
+    connection: &mut SqliteConnection,
+    key: &TokenKey,
+    about: &str,
+    text: &str,
+) -> Result<Option<LetterRef>> {
+    let Some(nonce) = nonce_of(text) else { return Ok(None) };
+    let letter = letter_of_nonce(connection, nonce).await?;
+    Ok(letter.filter(|letter| key.verifies_staff(letter.kind, nonce, about, text)))
 }
 
 impl Store {
@@ -344,5 +467,18 @@ impl Store {
     pub async fn letter_of_token(&self, purpose: Purpose, text: &str) -> Result<Option<LetterRef>> {
         let mut connection = self.readers().acquire().await?;
         letter_of_token(&mut connection, self.key(), purpose, &[text.to_owned()]).await
+    }
+
+    /// The letter that `text` is staff's token of, for that case or message; reads only.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letter_of_staff_token(
+        &self,
+        about: &str,
+        text: &str,
+    ) -> Result<Option<LetterRef>> {
+        let mut connection = self.readers().acquire().await?;
+        letter_of_staff_token(&mut connection, self.key(), about, text).await
     }
 }

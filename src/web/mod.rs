@@ -1,34 +1,45 @@
 //! EDGE: the form and the confirm page. GET shows and reads only; POST acts.
 
+mod form;
 mod pages;
 mod protect;
+mod staff;
+mod visits;
 
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{ConnectInfo, Form, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use chrono::{DateTime, Duration as Span, Utc};
+use minijinja::Value;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::bot::Settings;
 use crate::bot::page::{PageAct, PageAnswer, is_for_requester_page};
 use crate::bot::timer::{POLLED, PROGRESS};
 use crate::case::verification::Purpose;
-use crate::case::{LetterKind, Role, State as CaseState};
+use crate::case::{Role, State as CaseState};
+use crate::classify::language::language_of_browser;
 use crate::clock::Clock;
-use crate::compose::{Identity, Templates};
+use crate::compose::Templates;
+use crate::compose::templates::ENGLISH;
 use crate::mail::EmailAddress;
 use crate::store::Store;
 use crate::store::cases::StoredCase;
 use crate::wake::Wake;
+use visits::Visits;
 
 /// Octets of a form that somebody sends.
 const FORM_BYTES_MAX: usize = 16 * 1024;
@@ -44,8 +55,12 @@ pub struct Web {
     pub store: Store,
     /// The pages.
     pub templates: Arc<Templates>,
-    /// Whose they are.
-    pub identity: Arc<Identity>,
+    /// Whose they are, and by what the bot works.
+    pub settings: Arc<Settings>,
+    /// Proxies that are believed when they say whom they speak for.
+    pub proxies: Arc<[IpAddr]>,
+    /// What was seen of links.
+    pub visits: Seen,
     /// Whom to wake with what was pressed.
     pub wakes: mpsc::Sender<Wake>,
     /// For the age of links.
@@ -54,12 +69,17 @@ pub struct Web {
     pub started_at: DateTime<Utc>,
 }
 
+/// What was seen of links: in memory only.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(Arc<Visits>);
+
 /// The routes.
 pub fn router(web: Web) -> Router {
     Router::new()
         .route("/", get(show_form).post(take_form))
         .route("/sent", get(show_sent))
         .route("/c/{token}", get(show_case).post(act_on_case))
+        .route("/s/{about}/{token}", get(staff::show).post(staff::act))
         .route("/style.css", get(pages::style))
         .route("/healthz", get(health))
         .fallback(not_found)
@@ -79,7 +99,7 @@ pub async fn serve(
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    axum::serve(listener, router)
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(stop)
         .await
         .context("The page cannot be served")
@@ -108,47 +128,93 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Who looks or presses, as far as the connection tells.
+struct Visitor {
+    network: Option<IpAddr>,
+    headers: HeaderMap,
+}
+
+impl FromRequestParts<Web> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Visitor, Infallible> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let headers = parts.headers.clone();
+        Ok(Visitor { network: visits::visitor(peer, &headers, &web.proxies), headers })
+    }
+}
+
 #[derive(Deserialize)]
 struct Entry {
     #[serde(default)]
     email: String,
+    #[serde(default)]
+    lang: String,
 }
 
-async fn show_form(State(web): State<Web>) -> Answer {
-    Ok(web.page("form", pages::form(None, ""))?.into_response())
+/// The language that somebody chose by a link.
+#[derive(Deserialize)]
+struct Chosen {
+    lang: Option<String>,
 }
 
-async fn take_form(State(web): State<Web>, Form(entry): Form<Entry>) -> Answer {
+async fn show_form(
+    State(web): State<Web>,
+    Query(chosen): Query<Chosen>,
+    visitor: Visitor,
+) -> Answer {
+    let language = web.language(chosen.lang.as_deref(), &visitor.headers);
+    Ok(web.page(&language, "form", pages::form(None, ""))?.into_response())
+}
+
+async fn take_form(State(web): State<Web>, visitor: Visitor, Form(entry): Form<Entry>) -> Answer {
+    let language = web.language(Some(&entry.lang), &visitor.headers);
     let Ok(address) = EmailAddress::parse(entry.email.trim()) else {
-        let problem = "Please enter a whole email address, such as name@example.org.";
-        let page = web.page("form", pages::form(Some(problem), entry.email.trim()))?;
+        let problem = web.templates.words_of(&language)?.problem("address");
+        let form = pages::form(Some(problem), entry.email.trim());
+        let page = web.page(&language, "form", form)?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    web.press(PageAct::Ask(address)).await?;
-    Ok(Redirect::to("/sent").into_response())
+    let network = visitor.network.map(visits::network_of).unwrap_or_default();
+    let network = web.store.key().network_key(&network);
+    let sent = format!("/sent?lang={language}");
+    web.press(PageAct::Ask { address, language, network }).await?;
+    Ok(Redirect::to(&sent).into_response())
 }
 
-async fn show_sent(State(web): State<Web>) -> Answer {
-    Ok(web.page("form-sent", pages::nothing())?.into_response())
+async fn show_sent(
+    State(web): State<Web>,
+    Query(chosen): Query<Chosen>,
+    visitor: Visitor,
+) -> Answer {
+    let language = web.language(chosen.lang.as_deref(), &visitor.headers);
+    Ok(web.page(&language, "form-sent", pages::nothing())?.into_response())
 }
 
 #[derive(Deserialize)]
-struct Seen {
+struct Look {
     /// Set by our own redirect after a press.
     now: Option<String>,
+    lang: Option<String>,
 }
 
 async fn show_case(
     State(web): State<Web>,
     Path(token): Path<String>,
-    Query(seen): Query<Seen>,
+    Query(look): Query<Look>,
+    visitor: Visitor,
 ) -> Answer {
-    let Some(shown) = web.shown(&token).await? else {
-        return web.unknown_link();
+    let Some(mut shown) = web.shown(&token).await? else {
+        return web.unknown_link(&visitor.headers);
     };
-    Ok(web
-        .show(&shown, &pages::Try { just_done: seen.now.is_some(), ..pages::Try::default() })?
-        .into_response())
+    if let Some(language) = look.lang.filter(|language| web.templates.speaks(language)) {
+        shown.case.language = language;
+    }
+    if look.now.is_none() {
+        web.visits.0.note(&token, visitor.network, &visitor.headers, web.clock.now());
+    }
+    let tried = pages::Try { just_done: look.now.is_some(), ..pages::Try::default() };
+    Ok(web.show(&shown, &tried)?.into_response())
 }
 
 #[derive(Deserialize)]
@@ -164,24 +230,27 @@ struct Press {
 async fn act_on_case(
     State(web): State<Web>,
     Path(token): Path<String>,
+    visitor: Visitor,
     Form(press): Form<Press>,
 ) -> Answer {
     let Some(shown) = web.shown(&token).await? else {
-        return web.unknown_link();
+        return web.unknown_link(&visitor.headers);
     };
     let role = Role::parse(&press.role);
     let (agreed, denied) = (press.asked == "yes", press.asked == "no");
     let act = match (press.act.as_str(), role) {
-        ("confirm", Some(role)) if agreed => Ok(PageAct::Confirm(token.clone(), role)),
-        ("confirm", None) => Err("Please choose who is asking."),
-        ("confirm", Some(_)) => Err("Please tick the box that says that you asked for this."),
+        ("confirm", Some(role)) if agreed => {
+            let seen = web.visits.0.evidence(&token, visitor.network);
+            Ok(PageAct::Confirm(token.clone(), role, seen))
+        }
+        ("confirm" | "correct-role", None) => Err("choose-role"),
+        ("confirm", Some(_)) => Err("tick-asked"),
         ("disown", _) if denied => Ok(PageAct::Disown(token.clone())),
-        ("disown", _) => Err("Please tick the box that says that it was not you."),
+        ("disown", _) => Err("tick-denied"),
         ("correct-role", Some(role)) => Ok(PageAct::CorrectRole(token.clone(), role)),
-        ("correct-role", None) => Err("Please choose who is asking."),
         ("withdraw", _) if agreed => Ok(PageAct::Withdraw(token.clone())),
-        ("withdraw", _) => Err("Please tick the box that says that you want to keep the data."),
-        _ => Err("Please use one of the buttons on this page."),
+        ("withdraw", _) => Err("tick-stop"),
+        _ => Err("use-button"),
     };
     match act {
         Err(problem) => {
@@ -223,10 +292,8 @@ async fn health(State(web): State<Web>) -> Response {
         .into_response()
 }
 
-async fn not_found(State(web): State<Web>) -> Answer {
-    let page = web
-        .page("notice", pages::notice("There is nothing here", "The address may be incomplete."))?;
-    Ok((StatusCode::NOT_FOUND, page).into_response())
+async fn not_found(State(web): State<Web>, visitor: Visitor) -> Answer {
+    web.notice(&visitor.headers, "nothing-here", "incomplete")
 }
 
 /// A case as a link shows it.
@@ -238,9 +305,22 @@ struct Shown {
 }
 
 impl Web {
-    fn page(&self, name: &str, values: minijinja::Value) -> Result<Html<String>> {
-        let values = pages::with_identity(values, &self.identity);
-        Ok(Html(self.templates.page("en", name, &values)?))
+    fn page(&self, language: &str, name: &str, values: Value) -> Result<Html<String>> {
+        let values = pages::with_identity(values, language, self)?;
+        Ok(Html(self.templates.page(language, name, &values)?))
+    }
+
+    fn staff_template(&self, name: &str, values: Value) -> Result<Html<String>> {
+        self.page(ENGLISH, name, values)
+    }
+
+    /// The language of a visitor: the one they chose, or their browser's, or the organisation's.
+    fn language(&self, chosen: Option<&str>, headers: &HeaderMap) -> String {
+        let spoken: Vec<&str> = self.templates.languages().map(|(code, _)| code).collect();
+        let chosen = chosen.and_then(|chosen| spoken.iter().find(|code| **code == chosen).copied());
+        let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let found = chosen.or_else(|| language_of_browser(wanted?, &spoken));
+        found.unwrap_or(&self.settings.identity.language).to_owned()
     }
 
     /// Wakes the bot and waits until the decision is on disk.
@@ -260,21 +340,30 @@ impl Web {
         let Some(case) = self.store.case(id).await? else {
             return Ok(None);
         };
-        let days = Span::days(self.identity.verification_days.into());
+        let days = Span::days(self.settings.policy.verification_days.into());
         let is_young = letter.released_at.is_some_and(|at| self.clock.now() < at + days);
-        let can_confirm = is_young && letter.kind == LetterKind::VerificationRequest;
+        let can_confirm = is_young && letter.kind.asks_to_confirm();
         Ok(Some(Shown { token: token.to_owned(), case, can_confirm }))
     }
 
     fn show(&self, shown: &Shown, tried: &pages::Try) -> Result<Html<String>> {
         let awaiting = shown.case.case.state == CaseState::AwaitingVerification;
         let name = if awaiting && shown.can_confirm { "confirm" } else { "done" };
-        self.page(name, pages::case(&shown.case, &shown.token, tried, &self.identity))
+        let words = self.templates.words_of(&shown.case.language)?;
+        let zone = self.settings.policy.zone;
+        let values = pages::case(&shown.case, &shown.token, tried, words, zone);
+        self.page(&shown.case.language, name, values)
     }
 
-    fn unknown_link(&self) -> Answer {
-        let text = "It may be incomplete: please copy the whole link from the mail. If the mail is old, ask again.";
-        let page = self.page("notice", pages::notice("This link does not work", text))?;
+    fn unknown_link(&self, headers: &HeaderMap) -> Answer {
+        self.notice(headers, "dead-link", "dead-link-why")
+    }
+
+    fn notice(&self, headers: &HeaderMap, heading: &str, text: &str) -> Answer {
+        let language = self.language(None, headers);
+        let words = self.templates.words_of(&language)?;
+        let notice = pages::notice(words.problem(heading), words.problem(text));
+        let page = self.page(&language, "notice", notice)?;
         Ok((StatusCode::NOT_FOUND, page).into_response())
     }
 }

@@ -142,7 +142,7 @@ impl Desk {
         out: MemorySubmitter,
     ) -> Desk {
         let parsed = Config::parse(&folder.path().join("bot.toml"), &config).unwrap();
-        let settings = Settings::of(&parsed);
+        let settings = Settings::of(&parsed).unwrap();
         let rules = SHIPPED_RULES.clone();
         let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
         let key = TokenKey::new(vec![7; 32]);
@@ -156,7 +156,9 @@ impl Desk {
         let pages = router(Web {
             store: store.clone(),
             templates: templates.into(),
-            identity: settings.identity.clone().into(),
+            settings: settings.clone().into(),
+            proxies: parsed.web.trusted_proxies.clone().into(),
+            visits: deletion_desk::web::Seen::default(),
             wakes: wakes.clone(),
             clock: clock.clone(),
             started_at: clock.now(),

@@ -126,6 +126,7 @@ listen = "{listen}"
 public_url = "{url}"
 [policy]
 law = "gdpr"
+undo_minutes = 0
 [staff]
 digest = "0 8 * * *"
 [[staff.members]]

@@ -82,7 +82,7 @@ pub(super) async fn digest_now(config: &Path) -> Result<()> {
     let setup = Setup::read(config)?;
     let store = setup.open_store().await?;
     let now = Clock::System.now();
-    write_digest(&store, &setup.settings(), now, now).await?;
+    write_digest(&store, &setup.settings()?, now, now).await?;
     store.close().await;
     Ok(())
 }
@@ -101,7 +101,7 @@ async fn complete_case(config: &Path, reference: &str) -> Result<()> {
     let setup = Setup::read(config)?;
     let store = setup.open_store().await?;
     let work = Work { by: "the demo", outcome: OutcomeArg::Deleted, kept: &[] };
-    complete(&store, &setup.settings(), reference, &work, Clock::System.now()).await?;
+    complete(&store, &setup.settings()?, reference, &work, Clock::System.now()).await?;
     store.close().await;
     Ok(())
 }

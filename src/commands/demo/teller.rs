@@ -9,7 +9,7 @@ use chrono::DateTime;
 use tokio::time::sleep;
 
 use super::page::{Sent, sent};
-use crate::commands::cases::reason_in_words;
+use crate::digest::history::reason_in_words;
 use crate::digest::why_in_words;
 use crate::store::Store;
 use crate::store::inbox::Outcome;
