@@ -9,7 +9,6 @@ use super::state::{Case, Role};
 
 /// One item of the deletion scope.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ScopeItem {
     /// Its name: in commands, on the page and in the journal.
     pub item: String,

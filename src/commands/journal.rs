@@ -49,7 +49,7 @@ pub async fn journal(config: &Path, command: JournalCommand) -> Result<ExitCode>
             "The journal is whole: {} entries, the newest is {}.",
             verified.entries, verified.head
         );
-        println!("Compare its first 16 characters with those in the digests that staff have.");
+        println!("Compare its first 32 characters with those in the digests that staff have.");
     } else {
         for problem in &verified.problems {
             println!("{problem}");

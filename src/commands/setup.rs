@@ -258,6 +258,7 @@ fn templates(config: &Config) -> Result<Templates> {
             let folder = config.resolve(folder);
             let mut files = files_below(&folder, "md").context("templates")?;
             files.extend(files_below(&folder, "html").context("templates")?);
+            files.extend(files_below(&folder, "toml").context("templates")?);
             let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
             Templates::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
         }

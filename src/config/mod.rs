@@ -142,6 +142,11 @@ impl Config {
                 format!("{:?} is no name: lower-case letters, digits and dashes only", item.item)
             } else if self.scope.iter().take(index).any(|other| other.item == item.item) {
                 format!("{:?} stands there twice", item.item)
+            } else if let Some(key) = item.words.keys().find(|key| key.len() != 2) {
+                format!(
+                    "unknown field `{key}` in {:?}; words stand behind a language, as in en",
+                    item.item
+                )
             } else if !item.words.contains_key("en") {
                 format!("{:?} needs words for people: en = \"…\"", item.item)
             } else if item.of.is_empty() {

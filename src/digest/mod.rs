@@ -115,7 +115,7 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         "acts": acts, "closed": closed,
         "left_alone": material.left_alone,
         "already_handled": material.already_handled,
-        "chain_head": material.chain_head,
+        "chain_head": material.chain_head.get(..32).unwrap_or(&material.chain_head),
         "more": more,
     });
     Letter { about, ..Letter::with(LetterKind::Digest, values) }

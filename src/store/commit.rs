@@ -294,7 +294,7 @@ impl Tx {
             }
             if case.is_some_and(|case| Some(case.0) == row.get("case_id")) {
                 facts.written.insert(kind);
-                let waits = status == "waiting" || status == "claimed";
+                let waits = ["waiting", "claimed", "uncertain"].contains(&status.as_str());
                 let left = row.get::<Option<i64>, _>("released_at").is_some();
                 // A verification is on its way until the server has it; a letter that can be
                 // undone, only until it was released.

@@ -41,7 +41,7 @@ async fn a_journal_that_was_touched_does_not_verify() {
         ("UPDATE journal SET reason = 'x' WHERE seq = 2", "entry 2 was changed"),
         ("UPDATE journal SET at = at + 1 WHERE seq = 1", "entry 1 was changed"),
         ("DELETE FROM journal WHERE seq = 2", "entry 2 is missing"),
-        ("UPDATE journal SET hash = prev WHERE seq = 2", "entry 2 was changed"),
+        ("UPDATE journal SET hash = content WHERE seq = 2", "entry 2 does not follow"),
         ("UPDATE cases SET state = 'awaiting-verification'", "is not what its journal says"),
         ("DELETE FROM journal WHERE seq = 3", "is not what its journal says"),
     ] {
