@@ -82,7 +82,7 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
     let (overdue, due_soon) = (cases(&groups.overdue), cases(&groups.due_soon));
     let (confirmed, in_progress) = (cases(&groups.confirmed), cases(&groups.in_progress));
     let (waiting, redirecting) = (cases(&groups.waiting), cases(&groups.redirecting));
-    let (awaiting_proof, on_hold) = (cases(&groups.awaiting_proof), cases(&groups.on_hold));
+    let (awaiting_proof, on_hold) = (cases(&groups.proof), cases(&groups.on_hold));
     let returned = cases(&groups.returned);
     let is_quarantined = |line: &&MessageLine| line.outcome == Some(Outcome::Quarantined);
     let (quarantined, for_staff): (Vec<&MessageLine>, Vec<&MessageLine>) =
@@ -127,7 +127,7 @@ struct Groups<'a> {
     due_soon: Vec<&'a Brief>,
     confirmed: Vec<&'a Brief>,
     in_progress: Vec<&'a Brief>,
-    awaiting_proof: Vec<&'a Brief>,
+    proof: Vec<&'a Brief>,
     on_hold: Vec<&'a Brief>,
     waiting: Vec<&'a Brief>,
     redirecting: Vec<&'a Brief>,
@@ -157,7 +157,7 @@ impl<'a> Groups<'a> {
             due_soon: near(Standing::DueSoon),
             confirmed,
             in_progress,
-            awaiting_proof: on_time(State::AwaitingProof),
+            proof: on_time(State::AwaitingProof),
             on_hold: on_time(State::OnHold),
             waiting: pick(&|one| state(one) == State::AwaitingVerification),
             redirecting: pick(&|one| state(one) == State::Redirecting),
