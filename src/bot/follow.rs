@@ -90,7 +90,11 @@ impl Bot {
                     class: Class::Form,
                     origin: self.form_of(mail),
                     language: self.language_of(mail),
-                    evidence: evidence(mail, &classification.sender_auth, entered),
+                    evidence: Evidence {
+                        // A form of ours: that it wrote is no news.
+                        sent_by: None,
+                        ..evidence(mail, &classification.sender_auth, entered)
+                    },
                 };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }

@@ -246,7 +246,7 @@ fn staff_links(draft: &Draft<'_>, identity: &Identity) -> Value {
         let link = format!("{url}/s/{about}/{}", staff_mark(draft.nonce, about));
         (about.clone(), Value::from_safe_string(link))
     };
-    Value::from_iter(draft.letter.about.iter().map(link))
+    Value::from_pairs(draft.letter.about.iter().map(link))
 }
 
 /// RFC 3834 §5: an answer to a mail, or written on our own account.

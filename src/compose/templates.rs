@@ -308,7 +308,7 @@ mod tests {
         );
         let hidden = said("---\nsubject: x\n---\n{% if false %}{{ nmae }}{% endif %}\n");
         assert!(
-            hidden.contains("line 4: there is no variable `nmae`; there are closed_on,"),
+            hidden.contains("line 4: there is no variable `nmae`; there are backups_on,"),
             "{hidden}"
         );
         assert!(said("hello").contains("line 1: begin with ---, subject: …, ---"));

@@ -23,18 +23,27 @@ impl fmt::Debug for Body {
     }
 }
 
-/// `On Mon, 5 Jan 2026, Flexus wrote:`, also broken over two lines.
-static ATTRIBUTION: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)^\s*on\b.{6,300}\bwrote:\s*$"));
+/// `On Mon, 5 Jan 2026, Flexus wrote:` in our languages, also broken over two lines.
+static ATTRIBUTION: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?i)^\s*(?:on\b.{6,300}\bwrote:|am\b.{6,300}\bschrieb\b.{0,200}:|le\b.{6,300}\ba écrit\s*:|el\b.{6,300}\bescribió:)\s*$",
+    )
+});
 /// The separators of Outlook, Gmail and Apple Mail. Everything under one is not the writer's.
 static SEPARATOR: LazyLock<Regex> = LazyLock::new(|| {
     regex(
-        r"(?i)^\s*(?:-{2,}\s*(?:original|forwarded) message\s*-{2,}|begin forwarded message:|_{16,})\s*$",
+        r"(?i)^\s*(?:-{2,}\s*(?:original|forwarded) message\s*-{2,}|begin forwarded message:|_{16,}|-{2,}\s*(?:ursprüngliche nachricht|originalnachricht|weitergeleitete nachricht|message d'origine|message original|message transféré|mensaje original|mensaje reenviado)\s*-{2,})\s*$",
     )
 });
-static FORWARD: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)forwarded message"));
+static FORWARD: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"(?i)forwarded message|weitergeleitete nachricht|message transféré|mensaje reenviado")
+});
 /// The first line of Outlook's header block in place of a separator.
-static HEADER_LINE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?i)^\s*\*?(from|sent|date|to|subject|cc):\*?\s+\S"));
+static HEADER_LINE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(?i)^\s*\*?(from|sent|date|to|subject|cc|von|gesendet|datum|an|betreff|de|envoyé|à|objet|enviado|para|asunto|fecha)\s?:\*?\s+\S",
+    )
+});
 
 fn regex(pattern: &'static str) -> Regex {
     Regex::new(pattern).expect("a fixed pattern compiles")
@@ -83,7 +92,8 @@ fn ends_own_words(lines: &[&str], index: usize, last_marked: Option<usize>) -> O
     let block = lines.get(index..).unwrap_or_default().iter().take(6);
     let header_lines = block.filter(|line| HEADER_LINE.is_match(line)).count();
     let begins = line.trim_start().trim_start_matches('*').to_ascii_lowercase();
-    if begins.starts_with("from:") && header_lines >= 3 {
+    let opens = ["from:", "von:", "de:", "de :"].iter().any(|word| begins.starts_with(word));
+    if opens && header_lines >= 3 {
         return Some(false);
     }
     // An attribution line with nothing marked below it: Outlook's and many phones' way.
@@ -101,21 +111,31 @@ fn attribution_lines(lines: &[&str], index: usize) -> usize {
         return 1;
     }
     match lines.get(index + 1) {
-        Some(next) if line.trim_start().to_ascii_lowercase().starts_with("on ") => {
+        Some(next) if begins_attribution(line) => {
             usize::from(ATTRIBUTION.is_match(&format!("{} {}", line.trim(), next.trim()))) * 2
         }
         _ => 0,
     }
 }
 
+fn begins_attribution(line: &str) -> bool {
+    let line = line.trim_start().to_lowercase();
+    ["on ", "am ", "le ", "el "].iter().any(|word| line.starts_with(word))
+}
+
 /// RFC 3676 §4.3: a line of `-- ` opens the signature. "Sent from my …" is one without.
 fn without_signature(own: &str) -> String {
     let signs = |line: &str| {
-        let folded = line.trim().to_ascii_lowercase();
-        line == "-- "
-            || folded == "--"
-            || folded.starts_with("sent from my ")
-            || folded.starts_with("get outlook for ")
+        const PHONES: [&str; 6] = [
+            "sent from my ",
+            "get outlook for ",
+            "von meinem ",
+            "gesendet von meinem ",
+            "envoyé de mon ",
+            "enviado desde mi ",
+        ];
+        let folded = line.trim().to_lowercase();
+        line == "-- " || folded == "--" || PHONES.iter().any(|begin| folded.starts_with(begin))
     };
     own.lines().take_while(|line| !signs(line)).map(|line| format!("{line}\n")).collect()
 }
@@ -178,6 +198,20 @@ mod tests {
             "Hm.",
         );
         check("Hm.\n\nOn Monday, 5 January, Flexus wrote:\n\nanswer YES\n", "Hm.");
+        check(
+            "Ja\n\nAm Mo., 5. Jan. 2026 um 10:00 schrieb Flexus <h@flexus.team>:\n> NEIN\n",
+            "Ja",
+        );
+        check(
+            "Oui\n\nLe lun. 5 janv. 2026 à 10:00, Flexus <h@flexus.team> a écrit :\n\n> NON\n",
+            "Oui",
+        );
+        check(
+            "Sí\n\nEl lun, 5 ene 2026 a las 10:00, Flexus (<h@flexus.team>)\nescribió:\n> NO\n",
+            "Sí",
+        );
+        check("Ja\n\nVon: Flexus\nGesendet: Montag\nAn: Jana\nBetreff: x\n\nNEIN\n", "Ja");
+        check("Sí\n\nEnviado desde mi iPhone\n", "Sí");
         check("From: my heart, please delete it\n", "From: my heart, please delete it");
         check("a\r\nb\rc", "a\nb\nc");
     }
