@@ -72,7 +72,7 @@ fn before_confirmation(case: &Case, act: &Act, policy: &Policy, now: DateTime<Ut
 }
 
 fn at_work(case: &Case, act: &Act, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
-    let waits_for_proof = case.state == State::AwaitingProof;
+    let waits_for_proof = case.work.wants_proof();
     match act {
         Act::Verify { .. } => Decision::keep(Reason::AlreadyConfirmed),
         Act::SetRole(role) => correct_role(case, *role, facts, now),
@@ -85,8 +85,8 @@ fn at_work(case: &Case, act: &Act, facts: &Facts, policy: &Policy, now: DateTime
         Act::Release { items } => release(case, items, policy),
         Act::Extend { months, reason } => extend(case, *months, *reason, policy, now),
         Act::Refuse { ground, words } => refuse(case, *ground, words, policy, now),
-        Act::Complete { .. } if waits_for_proof => Decision::keep(Reason::ProofMissing),
         Act::Complete { .. } if case.state == State::OnHold => Decision::keep(Reason::CaseOnHold),
+        Act::Complete { .. } if waits_for_proof => Decision::keep(Reason::ProofMissing),
         Act::Complete { outcome, deleted, kept } => {
             complete(case, *outcome, deleted, kept, policy, now)
         }
@@ -184,10 +184,10 @@ fn seen(case: &Case) -> Decision {
 
 /// Where work goes on: by proof and hold.
 fn working_state(work: &Work) -> State {
-    match work.proof {
-        _ if work.whole_hold().is_some() => State::OnHold,
-        Some(Proof::Asked | Proof::Received) => State::AwaitingProof,
-        Some(Proof::Approved) | None => State::InProgress,
+    match (work.whole_hold(), work.wants_proof()) {
+        (Some(_), _) => State::OnHold,
+        (None, true) => State::AwaitingProof,
+        (None, false) => State::InProgress,
     }
 }
 
