@@ -79,10 +79,13 @@ impl Bot {
             }
             (Ok(command), Some(about)) => (command, about),
         };
-        // A mail that somebody sends again is the same bytes or the same words: once is all.
-        let once = hash(&[&letter.id.to_string(), &command.1, &own.to_lowercase()]);
+        // A mail that somebody sends again says the same: once is all. Blanks and what follows
+        // may change on the way without breaking a DKIM signature.
+        let line = own.lines().next().unwrap_or_default().to_lowercase();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let once = hash(&[&letter.id.to_string(), &command.1, &line]);
         if !tx.note_command(&once, now).await? {
-            let why = "The same answer to the same mail came before, and was done then. Answer a newer mail if you mean it again.";
+            let why = "The same answer to the same mail came before. Answer a newer mail if you mean it again.";
             return self.refuse(tx, &token.member, own, why, now).await;
         }
         self.obey(tx, &token, authority, command, own, now).await
