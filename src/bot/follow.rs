@@ -110,7 +110,9 @@ impl Bot {
             }
             (Verdict::Bounce, Some(letter)) => self.bounce(tx, &letter, now).await,
             // The officer is away: somebody else has to see the digest.
-            (Verdict::LeftAlone(why), Some(letter)) if letter.kind == LetterKind::Digest => {
+            (Verdict::LeftAlone(why), Some(letter))
+                if letter.kind == LetterKind::Digest && answers_for_somebody_away(*why) =>
+            {
                 let told = self.digest_to_deputy(tx, &letter, now).await?;
                 let reason = if told { "officer-away" } else { why.as_str() };
                 Ok(Handled::new(Outcome::LeftAlone, reason))
@@ -294,6 +296,25 @@ impl Bot {
         let happening = Happening::new(event, About::Case(case));
         let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
         Ok(Handled { outcome: Outcome::Bounced, ..about(&decided) })
+    }
+}
+
+/// Whether a machine answered in somebody's place. A receipt or a report of a delay says that
+/// the digest was read, or is on its way.
+fn answers_for_somebody_away(why: LeftAlone) -> bool {
+    match why {
+        LeftAlone::NullReturnPath
+        | LeftAlone::AutoSubmitted
+        | LeftAlone::Precedence
+        | LeftAlone::Autoresponder => true,
+        LeftAlone::NotARequest
+        | LeftAlone::Report
+        | LeftAlone::OwnMail
+        | LeftAlone::List
+        | LeftAlone::ReadReceipt
+        | LeftAlone::FeedbackReport
+        | LeftAlone::TooManyHops
+        | LeftAlone::RoleSender => false,
     }
 }
 
