@@ -54,8 +54,9 @@ impl Bot {
         let authority = match (authority, &token) {
             (Ok(authority), _) => authority,
             (Err(why), Some(token)) if may_hear(why, mail, token) => {
-                let member = token.member.clone();
-                return self.refuse(tx, &member, own, why.describe(), now).await;
+                // The answer to that is good for nothing: it proved nothing.
+                let token = StaffToken { about: Vec::new(), ..token.clone() };
+                return self.refuse(tx, &token, own, why.describe(), now).await;
             }
             (Err(why), _) => {
                 let handled = for_staff("command-refused", Vec::new(), mail);
@@ -67,7 +68,7 @@ impl Bot {
             return Ok(for_staff("command-refused", Vec::new(), mail));
         };
         let command = match (command, about) {
-            (Err(why), _) => return self.refuse(tx, &token.member, own, &why, now).await,
+            (Err(why), _) => return self.refuse(tx, &token, own, &why, now).await,
             (Ok(Command::Help), _) => {
                 let receipt = Receipt { member: &token.member, did: "", undo: false, text: HELP };
                 write_receipt(tx, &receipt, None, now).await?;
@@ -75,7 +76,7 @@ impl Bot {
             }
             (Ok(_), None) => {
                 let why = "That mail is about several cases: write the reference, too, as in “done DEL-7K3M-Q2XA”.";
-                return self.refuse(tx, &token.member, own, why, now).await;
+                return self.refuse(tx, &token, own, why, now).await;
             }
             (Ok(command), Some(about)) => (command, about),
         };
@@ -86,7 +87,7 @@ impl Bot {
         let once = hash(&[&letter.id.to_string(), &command.1, &line]);
         if !tx.note_command(&once, now).await? {
             let why = "The same answer to the same mail came before. Answer a newer mail if you mean it again.";
-            return self.refuse(tx, &token.member, own, why, now).await;
+            return self.refuse(tx, &token, own, why, now).await;
         }
         self.obey(tx, &token, authority, command, own, now).await
     }
@@ -133,12 +134,12 @@ impl Bot {
             None => None,
         };
         let Some(stored) = found else {
-            return self.refuse(tx, &token.member, own, "There is no such case.", now).await;
+            return self.refuse(tx, token, own, "There is no such case.", now).await;
         };
         let name = act.as_str();
         let undo = matches!(act, Act::Complete { .. } | Act::Refuse { .. });
         match act_on_case(tx, &self.settings, &stored, by, act, None, now).await? {
-            Acted::Refused(why) => self.refuse(tx, &token.member, own, &why, now).await,
+            Acted::Refused(why) => self.refuse(tx, token, own, &why, now).await,
             Acted::Done(did) => {
                 let receipt = Receipt { member: &token.member, did: &did, undo, text: "" };
                 let case = (stored.id, &stored.case.reference);
@@ -188,7 +189,7 @@ impl Bot {
         now: DateTime<Utc>,
     ) -> Result<Handled> {
         match said {
-            Acted::Refused(why) => self.refuse(tx, &token.member, own, &why, now).await,
+            Acted::Refused(why) => self.refuse(tx, token, own, &why, now).await,
             Acted::Done(did) => {
                 let receipt = Receipt { member: &token.member, did: &did, undo: false, text: "" };
                 write_receipt(tx, &receipt, None, now).await?;
@@ -198,17 +199,20 @@ impl Bot {
     }
 
     /// Says why nothing was done, to the address that the token was mailed to and to no other.
+    /// Who mistyped answers that mail: it is about the same matters.
     async fn refuse(
         &self,
         tx: &mut Tx,
-        member: &EmailAddress,
+        token: &StaffToken,
         own: &str,
         why: &str,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
         let said: String = own.lines().next().unwrap_or_default().chars().take(120).collect();
         let values = json!({ "why": why, "said": said, "remedy": HELP });
-        tx.write_to_staff(&Letter::with(LetterKind::ActRefused, values), None, member, now).await?;
+        let letter = Letter::with(LetterKind::ActRefused, values);
+        let letter = Letter { about: token.about.clone(), ..letter };
+        tx.write_to_staff(&letter, None, &token.member, now).await?;
         Ok(Handled::new(Outcome::Acted, "act-refused"))
     }
 
