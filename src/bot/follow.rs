@@ -342,7 +342,11 @@ fn meaning(letter: LetterKind, answer: Answer) -> Result<Event, &'static str> {
     }
     match (letter, answer) {
         (
-            LetterKind::RequestConfirmed | LetterKind::NotOurs | LetterKind::ProofRequest,
+            LetterKind::RequestConfirmed
+            | LetterKind::NotOurs
+            | LetterKind::ProofRequest
+            | LetterKind::ExtensionNotice
+            | LetterKind::StaffMessage,
             Answer::Withdraw,
         ) => Ok(Event::Withdrawn { means }),
         (
