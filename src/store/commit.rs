@@ -16,7 +16,8 @@ use crate::case::identity::{Deed, Evidence};
 use crate::case::state::evolve;
 use crate::case::work::StaffRole;
 use crate::case::{
-    Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, State, decide,
+    Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, Source, State,
+    decide,
 };
 
 /// Which case an event is about.
@@ -149,6 +150,9 @@ impl Tx {
         };
         let detail = match &happening.event {
             Event::Acted { by, act } => Some(format!("{} {}", by.who(), act.describe())),
+            Event::RequestReceived { source: Source::Staff, .. } => {
+                happening.evidence.and_then(|(_, seen)| seen.how.clone())
+            }
             _ => None,
         };
         self.append_journal(&NewEntry {
