@@ -268,8 +268,8 @@ impl Sentence {
     /// In words for staff.
     pub fn describe(self) -> &'static str {
         match self {
-            Sentence::WhichWorkspace => "which workspace it is about",
-            Sentence::WhichBusiness => "which business it is about",
+            Sentence::WhichWorkspace => "a question, which workspace it is about",
+            Sentence::WhichBusiness => "a question, which business it is about",
             Sentence::StillWorking => "we are working on it, and the date holds",
             Sentence::OnHold => "something has to be kept for now",
         }
