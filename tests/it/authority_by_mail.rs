@@ -297,6 +297,17 @@ async fn what_was_switched_off_or_loosened_in_the_settings_holds() {
     }
 }
 
+/// What was refused for want of proof is no new key.
+#[tokio::test]
+async fn the_answer_to_a_forgery_opens_nothing() {
+    let mut scene = scene("done", Before::Confirmed).await;
+    scene.desk.receives(&answer(OFFICER, &scene.letter, &scene.line)).await;
+    let refusal = scene.desk.last_letter_to(OFFICER);
+    assert_eq!(refusal.subject, "Nothing was done");
+    let raw = genuine(&refusal, &scene.line);
+    scene.changes_nothing("in answer to a refusal", &raw).await;
+}
+
 /// A refusal of the authority goes to the listed address alone, whoever wrote.
 #[tokio::test]
 async fn a_forger_is_told_nothing() {

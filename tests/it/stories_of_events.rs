@@ -59,6 +59,27 @@ async fn a_request_is_withdrawn_late() {
     insta::assert_snapshot!(story.ends());
 }
 
+/// Whichever letter they have at hand.
+#[tokio::test]
+async fn a_request_is_withdrawn_by_an_answer_to_any_letter_before_the_last() {
+    for (letter, act) in [
+        ("takes longer", "act=extend&months=2&reason=many"),
+        ("About your data", "act=write&sentence=still-working"),
+    ] {
+        let mut story = Story::begins(&[]).await;
+        asks(&mut story).await;
+        story.presses(JANE, ASKED, "act=confirm&asked=yes&role=own-account").await;
+        let reference = story.reference().await;
+        story.staff_presses(OFFICER, &reference, act).await;
+        story.answers(JANE, letter, "Withdraw").await;
+        assert_eq!(story.desk.state().await, "closed (withdrawn)", "{letter}");
+        assert_eq!(
+            story.desk.last_letter_to(JANE).subject,
+            "Your data deletion request is withdrawn"
+        );
+    }
+}
+
 /// The report of a mail server that a letter cannot arrive.
 fn bounce(story: &Story, subject: &str) -> String {
     let letter = story.letter(JANE, subject);

@@ -136,6 +136,16 @@ async fn a_mail_that_names_several_addresses_is_opened_one_by_one() {
     insta::assert_snapshot!(story.ends());
 }
 
+#[tokio::test]
+async fn who_mistypes_answers_the_mail_that_says_so() {
+    let (mut story, reference) = in_work(&["Nothing was done", "What you can answer"]).await;
+    story.days_pass(1).await;
+    story.staff_answers(OFFICER, DIGEST, &format!("don {reference}")).await;
+    story.staff_answers(OFFICER, "Nothing was done", "done").await;
+    story.staff_answers(OFFICER, ": done", "help").await;
+    insta::assert_snapshot!(story.ends());
+}
+
 /// The shipped languages, each with a request as people write it, a yes, and the first words of
 /// the letters they get.
 const LANGUAGES: [(&str, &str, &str); 3] = [
