@@ -11,7 +11,7 @@ use super::staff::{
 };
 use crate::case::authority::{Denied, StaffToken, Way, authorize};
 use crate::case::work::StaffRole;
-use crate::case::{Act, Authority, Letter, LetterKind, Reference};
+use crate::case::{Act, Authority, Letter, LetterKind, Reason, Reference};
 use crate::classify::Classification;
 use crate::classify::command::{Command, HELP, parse};
 use crate::mail::{EmailAddress, Mail};
@@ -169,14 +169,12 @@ impl Bot {
             let brought = Brought { address, received_at, message: Some(id) };
             let decided = open_case(tx, &self.settings, &brought, by, now).await?;
             if let Some((_, case)) = &decided.case {
-                opened.push(format!("{} for {}", case.reference, address.masked()));
+                opened.push(came_of_opening(decided.decision.reason, &case.reference, address));
             }
         }
         Ok(match opened.is_empty() {
             true => gone(),
-            false => {
-                Acted::Done(format!("opened {}; they are asked to confirm", opened.join(", ")))
-            }
+            false => Acted::Done(opened.join("; ")),
         })
     }
 
@@ -238,6 +236,20 @@ impl Bot {
             }
         }
         Ok(told)
+    }
+}
+
+/// What came of opening a case for an address, which may have had one.
+fn came_of_opening(reason: Reason, case: &Reference, address: &EmailAddress) -> String {
+    let who = address.masked();
+    match reason {
+        Reason::AlreadyAsked => format!("found {case} for {who}, who was asked already"),
+        Reason::VerificationRepeated => format!("found {case} for {who}, who is asked once more"),
+        Reason::RepeatNoted => format!("found {case} for {who}, which is confirmed already"),
+        Reason::VerificationDeferred => {
+            format!("opened {case} for {who}, who is asked once the limits of that address allow")
+        }
+        _ => format!("opened {case} for {who}, who is asked to confirm"),
     }
 }
 
