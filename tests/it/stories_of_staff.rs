@@ -105,7 +105,7 @@ async fn a_requester_is_identified_another_way() {
 
 #[tokio::test]
 async fn a_request_that_a_colleague_forwards_is_opened_by_one_press() {
-    let mut story = Story::begins(&[]).await;
+    let mut story = Story::begins(&["done"]).await;
     let words = format!(
         "Please see below.\n\n---------- Forwarded message ---------\nFrom: Jane <{JANE}>\n\
          Date: Sun, 31 May 2026\nSubject: my data\nTo: <support@flexus.example>\n\nPlease delete my account."
@@ -118,12 +118,15 @@ async fn a_request_that_a_colleague_forwards_is_opened_by_one_press() {
     story.tells_digest_of(OFFICER);
     story.staff_presses(OFFICER, "m1", "act=open&address=jane%40example.org").await;
     story.presses(JANE, ASKED, "act=confirm&asked=yes&role=own-account").await;
+    story.arrives(&format!("{OFFICER} forwards it once more"), "", &raw).await;
+    story.days_pass(1).await;
+    story.staff_answers(OFFICER, DIGEST, "open m2").await;
     insta::assert_snapshot!(story.ends());
 }
 
 #[tokio::test]
 async fn a_mail_that_names_several_addresses_is_opened_one_by_one() {
-    let mut story = Story::begins(&[": done", "What you can answer"]).await;
+    let mut story = Story::begins(&["done"]).await;
     let words = "Please delete the data of my children, tim@example.org and tom@example.org.";
     story.writes(JANE, REQUEST, words).await;
     story.days_pass(1).await;
