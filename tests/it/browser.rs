@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use data_encoding::BASE64;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
@@ -192,6 +193,43 @@ impl Browser {
         self.execute(wider).await.as_bool().expect("a truth value")
     }
 
+    /// From now on the page area has this size in CSS pixels.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < PHONE_WIDTH_MAX,
+        });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    /// From now on this is the language that the browser asks pages for.
+    pub(crate) async fn speak(&self, language: &str) {
+        let headers = json!({ "headers": { "Accept-Language": language } });
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setExtraHTTPHeaders", headers).await;
+    }
+
+    /// A picture of the page from its top to its bottom; PNG.
+    pub(crate) async fn long_screenshot(&self) -> Vec<u8> {
+        let whole = json!({ "captureBeyondViewport": true });
+        let picture = self.devtools("Page.captureScreenshot", whole).await;
+        let picture = picture.get("data").and_then(Value::as_str).expect("a picture");
+        BASE64.decode(picture.as_bytes()).expect("base64")
+    }
+
+    async fn devtools(&self, method: &str, parameters: Value) -> Value {
+        let command = Devtools(json!({ "cmd": method, "params": parameters }));
+        self.client.issue_cmd(command).await.unwrap_or_else(|e| panic!("{method}: {e}"))
+    }
+
+    /// Runs a script's text as the body of a function that calls its last argument with what it
+    /// found, and returns that.
+    pub(crate) async fn execute_async(&self, js: &str) -> Value {
+        self.client.execute_async(js, Vec::new()).await.unwrap_or_else(|e| panic!("{js}: {e}"))
+    }
+
     /// Runs a script's text as the body of a function, and returns what it returns.
     pub(crate) async fn execute(&self, js: &str) -> Value {
         self.client.execute(js, Vec::new()).await.unwrap_or_else(|e| panic!("{js}: {e}"))
@@ -300,5 +338,20 @@ impl WebDriverCompatibleCommand for ReadConsole {
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+/// A command of the DevTools protocol, which chromedriver passes on. No part of the WebDriver
+/// standard either.
+#[derive(Debug)]
+struct Devtools(Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
+        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
     }
 }
