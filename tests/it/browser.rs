@@ -72,14 +72,16 @@ impl Browser {
         chromedriver.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
         let chromedriver = ProcessGroup::start(&chromedriver, &log);
         let port = port_of(&log).await;
-        let capabilities = capabilities(width, height, &root.join("profile"), &preferences);
+        let capabilities = capabilities(&root.join("profile"), &preferences);
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|e| panic!("Chromium does not start: {e}\n{}", read(&log)));
-        Browser { client, _chromedriver: chromedriver, _folder: folder }
+        let browser = Browser { client, _chromedriver: chromedriver, _folder: folder };
+        browser.resize(width, height).await;
+        browser
     }
 
     /// Opens a page and waits until it is loaded.
@@ -273,7 +275,7 @@ fn key_of(name: &str) -> Option<char> {
     Some(key.into())
 }
 
-fn capabilities(width: u32, height: u32, profile: &Path, preferences: &Value) -> Value {
+fn capabilities(profile: &Path, preferences: &Value) -> Value {
     let profile = format!("--user-data-dir={}", profile.display());
     json!({
         "goog:loggingPrefs": { "browser": "ALL" },
@@ -290,15 +292,6 @@ fn capabilities(width: u32, height: u32, profile: &Path, preferences: &Value) ->
                 profile,
             ],
             "prefs": preferences,
-            "mobileEmulation": {
-                "deviceMetrics": {
-                    "width": width,
-                    "height": height,
-                    "pixelRatio": 1,
-                    "mobile": width < PHONE_WIDTH_MAX,
-                    "touch": false,
-                },
-            },
         },
     })
 }

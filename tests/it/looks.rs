@@ -66,6 +66,7 @@ impl Viewer {
             for stop in stops {
                 let name = format!("{language}-{}-{window}", stop.name);
                 self.goes_to(stop, site, &name).await;
+                self.has_width(width, &name).await;
                 self.looks(&name, language, &[]).await;
                 let nameless = self.browser.execute(FIND_NAMELESS).await;
                 self.expect(nameless == Value::Array(Vec::new()), &name, &nameless);
@@ -86,6 +87,7 @@ impl Viewer {
                 let nth = kinds.iter().filter(|kind| **kind == sheet.kind).count();
                 let name = format!("mail-{language}-{}-{nth}-{window}", sheet.kind.as_str());
                 assert!(!sheet.subject.is_empty(), "{name}");
+                self.has_width(width, &name).await;
                 self.looks(&name, language, &NOT_FOR_MAIL).await;
             }
         }
@@ -104,6 +106,12 @@ impl Viewer {
             assert!(Instant::now() < give_up_at, "{name} has no {}:\n{text}", stop.has);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Wider than asked for is what a phone makes of a page that does not fit.
+    async fn has_width(&mut self, width: u32, name: &str) {
+        let found = self.browser.execute("return innerWidth").await;
+        self.expect(found == width, name, &found);
     }
 
     /// What holds for pages and letters alike.

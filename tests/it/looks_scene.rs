@@ -110,7 +110,7 @@ impl Scene {
         self.desk.settles().await;
     }
 
-    /// What was written so far, each text once; staff's or the requesters'.
+    /// What was written so far, each once: staff's or the requesters'.
     pub(crate) async fn sheets(&self, for_staff: bool) -> Vec<Sheet> {
         let database = format!("sqlite://{}", self.desk.database().display());
         let mut database = SqliteConnection::connect(&database).await.unwrap();
@@ -120,17 +120,28 @@ impl Scene {
             let kind = sqlx::query_scalar::<_, String>(sql).bind(parcel.id);
             let kind = LetterKind::parse(&kind.fetch_one(&mut database).await.unwrap()).unwrap();
             let letter = MessageParser::default().parse(&parcel.bytes).unwrap();
-            let text = letter.body_text(0).unwrap().into_owned();
-            let own = |word: &&str| !word.starts_with("http") && !word.starts_with("DEL-");
-            let text = text.split_whitespace().filter(own).collect::<Vec<_>>().join(" ");
-            if kind.is_for_staff() == for_staff && known.insert((kind, text)) {
-                let html = letter.body_html(0).unwrap().into_owned();
+            let html = letter.body_html(0).unwrap().into_owned();
+            let shape = shape_of(&html, for_staff);
+            if kind.is_for_staff() == for_staff && known.insert((kind, shape)) {
                 let subject = letter.subject().unwrap_or_default().to_owned();
                 sheets.push(Sheet { kind, subject, html });
             }
         }
         sheets
     }
+}
+
+/// What makes a letter a different one: its tags; of the few to requesters also its words.
+fn shape_of(html: &str, for_staff: bool) -> String {
+    let mut shape = String::new();
+    for part in html.split('<') {
+        let (tag, text) = part.split_once('>').unwrap_or(("", part));
+        shape.extend(tag.split_whitespace().next());
+        if !for_staff && !text.starts_with("DEL-") {
+            shape.push_str(text);
+        }
+    }
+    shape
 }
 
 fn stop(name: &str, url: &str, press: &'static str, has: &'static str) -> Stop {
