@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::check_headers;
 use super::setup::Setup;
+use crate::case::work::StaffRole;
 use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
 use crate::mailbox::Mailbox;
 use crate::store::{Access, Store};
@@ -86,11 +88,23 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
         Err(why) => line(Verdict::Fail, "templates", format!("{why:#}")),
     });
     lines.push(database(setup).await);
+    lines.push(match setup.settings() {
+        Ok(settings) => match settings.accounts.len() {
+            Some(count) => line(Verdict::Ok, "accounts", format!("the list holds {count} addresses")),
+            None => line(
+                Verdict::Note,
+                "accounts",
+                "no list is set (accounts.csv): staff check by hand whether somebody owns a workspace",
+            ),
+        },
+        Err(why) => line(Verdict::Fail, "accounts", format!("{why:#}")),
+    });
     lines.extend(notes(config));
     match config.check_files() {
         Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
         Ok(()) => {
             lines.push(mailbox(setup).await);
+            lines.extend(senders(setup).await);
             lines.push(smtp(setup).await);
         }
     }
@@ -182,6 +196,12 @@ fn notes(config: &Config) -> Vec<Line> {
             "authentication.authserv_id is not set: no sender counts as authenticated, and form notifications that need it go to staff",
         );
     }
+    if !config.staff.members.iter().any(|member| member.role == StaffRole::Deputy) {
+        note(
+            "staff",
+            "there is no deputy: nobody else hears when the officer is away; add a [[staff.members]] with role = \"deputy\"",
+        );
+    }
     if config.forms.is_empty() {
         note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
     }
@@ -211,6 +231,14 @@ async fn mailbox(setup: &Setup) -> Line {
         Ok(says) => line(Verdict::Ok, "mailbox", says),
         Err(why) => line(Verdict::Fail, "mailbox", format!("{place}: {why:#}")),
     }
+}
+
+/// What the newest mails say of their senders; nothing when the mailbox cannot be read, which
+/// has a line of its own.
+async fn senders(setup: &Setup) -> Option<Line> {
+    let mut mailbox = setup.mailbox().ok()?;
+    let says = check_headers::senders(setup, &mut mailbox).await.ok()??;
+    Some(line(Verdict::Note, "senders", says))
 }
 
 async fn smtp(setup: &Setup) -> Line {

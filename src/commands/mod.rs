@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod check;
+mod check_headers;
 pub mod demo;
 pub mod digest;
 pub mod explain;

@@ -62,6 +62,12 @@ pub fn sender_auth(headers: &Headers, authserv_id: Option<&str>) -> SenderAuth {
     SenderAuth::Unknown
 }
 
+/// Whose word stands on top, trusted or not.
+pub fn authserv_id_of(headers: &Headers) -> Option<String> {
+    let groups = tokens(headers.first("authentication-results")?)?;
+    groups.first().and_then(|group| group.first()).cloned()
+}
+
 /// Splits a field into `;`-separated groups of words, comments dropped and quoted strings
 /// kept whole. `None` when a quote or a comment does not end: such a field says nothing.
 fn tokens(value: &str) -> Option<Vec<Vec<String>>> {

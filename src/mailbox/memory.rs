@@ -1,5 +1,6 @@
 //! An inbox in memory, for tests and `explain`.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,11 @@ impl MemoryMailbox {
         });
     }
 
+    /// Takes every message out, as somebody does who moves them.
+    pub fn empty(&self) {
+        self.with(Vec::clear);
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Messages) -> T) -> T {
         act(&mut self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -43,19 +49,17 @@ impl MemoryMailbox {
     }
 
     pub(super) fn describe(&self, keys: &[String]) -> Vec<Seen> {
+        let keys: HashSet<&String> = keys.iter().collect();
         self.with(|messages| {
-            messages
-                .iter()
-                .map(|(seen, _)| seen)
-                .filter(|seen| keys.contains(&seen.key))
-                .cloned()
-                .collect()
+            let seen = messages.iter().map(|(seen, _)| seen);
+            seen.filter(|seen| keys.contains(&seen.key)).cloned().collect()
         })
     }
 
     pub(super) fn fetch(&self, wanted: &[Seen]) -> Vec<Fetched> {
+        let keys: HashSet<&String> = wanted.iter().map(|seen| &seen.key).collect();
         self.with(|messages| {
-            let wanted = messages.iter().filter(|(seen, _)| wanted.contains(seen));
+            let wanted = messages.iter().filter(|(seen, _)| keys.contains(&seen.key));
             wanted.map(|(seen, raw)| Fetched { seen: seen.clone(), raw: Ok(raw.clone()) }).collect()
         })
     }

@@ -1,12 +1,17 @@
 //! The whole bot in memory, with a clock in the hand. Tests read as what people do.
 
+<<<<<<< HEAD
 use std::net::Ipv4Addr;
+=======
+use std::net::SocketAddr;
+>>>>>>> main
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
@@ -340,6 +345,16 @@ impl Desk {
     pub(crate) async fn presses(&self, url: &str, form: &str) -> Page {
         let request =
             Request::post(path_of(url)).header("content-type", "application/x-www-form-urlencoded");
+        self.asks_page(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// Sends a form from a network address, through the proxy before the page.
+    pub(crate) async fn presses_from(&self, address: &str, url: &str, form: &str) -> Page {
+        let proxy = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9)));
+        let request = Request::post(path_of(url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-forwarded-for", address)
+            .extension(proxy);
         self.asks_page(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 

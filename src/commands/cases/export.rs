@@ -47,8 +47,11 @@ struct Written {
 const ABOUT: &str = "A case of deletion-desk. `deletion-desk journal verify --file FILE` checks it: \
     each entry against its hash, the chain link by link up to its head, which stood in the daily digest.";
 
-/// Writes the file.
-pub(super) async fn export(
+/// Writes the file, or prints it.
+///
+/// # Errors
+/// When there is no such case, or the file cannot be written.
+pub async fn export(
     store: &Store,
     settings: &Settings,
     text: &str,

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Mode;
 use crate::digest::history::reason_in_words;
 pub use acts::{Request, Work, act, complete, open};
-pub use export::check_file;
+pub use export::{check_file, export};
 
 /// What can be done with cases.
 #[derive(Debug, Subcommand)]
@@ -212,7 +212,7 @@ pub async fn cases(config: &Path, command: CasesCommand) -> Result<ExitCode> {
             );
         }
         CasesCommand::Export { reference, to } => {
-            export::export(&store, &settings, &reference, to.as_deref(), now).await?;
+            export(&store, &settings, &reference, to.as_deref(), now).await?;
         }
         CasesCommand::Restored { since, addresses } => {
             restored::restored(&store, &settings, since, addresses).await?;
