@@ -1,10 +1,6 @@
 //! The whole bot in memory, with a clock in the hand. Tests read as what people do.
 
-<<<<<<< HEAD
-use std::net::Ipv4Addr;
-=======
-use std::net::SocketAddr;
->>>>>>> main
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
