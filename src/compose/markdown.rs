@@ -189,6 +189,8 @@ fn wrap(block: &str, first: &str, rest: &str) -> String {
     out
 }
 
+/// Parts of a bar that are left when it turns red.
+const NEAR_PARTS: usize = 3;
 /// Parts of a bar.
 const BAR_PARTS: usize = 10;
 
@@ -211,17 +213,24 @@ fn bar(destination: &str) -> (usize, usize) {
 pub fn to_html(markdown: &str, language: &str) -> String {
     let mut body = String::new();
     let mut skip_paragraph = 0;
+    let mut small_print = false;
     for event in Parser::new(markdown) {
         match event {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                body.push_str(&escape_html(&text));
+                text.split_inclusive(' ').for_each(|word| body.push_str(&html_of(word)));
             }
             Event::Code(text) => {
                 body.push_str(&format!("<code style=\"{CODE}\">{}</code>", escape_html(&text)));
             }
             Event::SoftBreak => body.push('\n'),
             Event::HardBreak => body.push_str("<br>\n"),
-            Event::Rule => body.push_str(&format!("<hr style=\"{RULE}\">\n")),
+            Event::Rule => {
+                body.push_str(&format!("<hr style=\"{RULE}\">\n"));
+                if !small_print {
+                    body.push_str(&format!("<div style=\"{SMALL_PRINT}\">\n"));
+                }
+                small_print = true;
+            }
             Event::Start(tag) => {
                 skip_paragraph += usize::from(matches!(tag, Tag::Item));
                 body.push_str(&open_tag(&tag, skip_paragraph > 0));
@@ -233,6 +242,9 @@ pub fn to_html(markdown: &str, language: &str) -> String {
             _ => {}
         }
     }
+    if small_print {
+        body.push_str("</div>\n");
+    }
     format!("<!DOCTYPE html>\n<html lang=\"{language}\">{LAYOUT_BEFORE}{body}{LAYOUT_AFTER}")
 }
 
@@ -242,10 +254,10 @@ const LAYOUT_BEFORE: &str = concat!(
     "<meta name=\"color-scheme\" content=\"light\"><title></title></head>\n",
     "<body style=\"margin:0;padding:0;background:#f3f4f6\">\n",
     "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr>",
-    "<td align=\"center\" style=\"padding:24px 12px\">\n",
+    "<td align=\"center\" style=\"padding:16px 8px\">\n",
     "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" ",
     "style=\"max-width:600px;background:#ffffff;border:1px solid #dfe3e8;border-radius:8px\"><tr>",
-    "<td style=\"padding:28px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;",
+    "<td style=\"padding:26px 22px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;",
     "font-size:16px;line-height:1.55;color:#1c2430;text-align:left;overflow-wrap:anywhere\">\n",
 );
 const LAYOUT_AFTER: &str = "</td></tr></table>\n</td></tr></table>\n</body></html>\n";
@@ -256,10 +268,14 @@ const BUTTON_STYLE: &str = "display:inline-block;padding:13px 22px;background:#0
 const CODE: &str = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:14px;\
     background:#f3f4f6;padding:1px 4px;border-radius:3px";
 const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
+/// A longer word has to be broken on a phone.
+const UNBROKEN_CHARS_MAX: usize = 30;
+/// What stands below a rule.
+const SMALL_PRINT: &str = "font-size:14px;line-height:1.5;color:#566072";
 
 fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
     match tag {
-        Tag::Paragraph if in_item => "<p style=\"margin:0 0 4px\">".to_owned(),
+        Tag::Paragraph if in_item => "<p style=\"margin:0 0 10px\">".to_owned(),
         Tag::Paragraph => format!("<p style=\"{PARAGRAPH}\">"),
         Tag::Heading { level: HeadingLevel::H1, .. } => {
             "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">".to_owned()
@@ -282,7 +298,12 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
             let part = |count, color| {
                 format!("<span style=\"color:{color}\">{}</span>", "■".repeat(count))
             };
-            let drawn = part(full, "#0b57a4") + &part(empty, "#d5dae1");
+            let (left, gone) = match full {
+                0 => ("", "#e3a19b"),
+                1..=NEAR_PARTS => ("#b3261e", "#d5dae1"),
+                _ => ("#0b57a4", "#d5dae1"),
+            };
+            let drawn = part(full, left) + &part(empty, gone);
             format!("<span aria-hidden=\"true\" style=\"letter-spacing:1px\">{drawn}</span>")
         }
         Tag::Link { dest_url, title, .. } => {
@@ -307,6 +328,15 @@ fn close_tag(tag: TagEnd) -> &'static str {
         TagEnd::Link => "</a>",
         _ => "",
     }
+}
+
+/// A word; a masked address is not broken inside.
+fn html_of(word: &str) -> String {
+    let is_masked = word.contains('…') && word.contains('@');
+    if is_masked && word.chars().count() <= UNBROKEN_CHARS_MAX {
+        return format!("<span style=\"white-space:nowrap\">{}</span>", escape_html(word));
+    }
+    escape_html(word)
 }
 
 fn escape_html(text: &str) -> String {

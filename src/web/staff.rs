@@ -71,7 +71,7 @@ pub(super) async fn act(
     if let (StaffPress::Act(act, _), false) = (&press, sure) {
         let values = context! {
             action => action(&about, &token), reference => about, who => staff.name,
-            did => act.describe(), consequence => consequence(&fields),
+            did => act.describe(), consequence => consequence(&fields, web.settings.policy.undo_minutes),
             fields => fields.iter().map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
         };
         return Ok(web.staff_template("staff-sure", values)?.into_response());
@@ -110,13 +110,15 @@ fn read(fields: &[(String, String)], about: &str) -> Result<StaffPress, String> 
     }
 }
 
-fn consequence(fields: &[(String, String)]) -> &'static str {
-    match form::first(fields, "act") {
-        "complete" | "refuse" => {
-            "The requester is told in 10 minutes; until then you can take it back."
+fn consequence(fields: &[(String, String)], undo_minutes: u32) -> String {
+    match (form::first(fields, "act"), undo_minutes) {
+        ("extend" | "write" | "ask-again" | "approve", _) | ("complete" | "refuse", 0) => {
+            "The requester gets a mail at once.".to_owned()
         }
-        "extend" | "write" | "ask-again" | "approve" => "The requester gets a mail at once.",
-        _ => "",
+        ("complete" | "refuse", minutes) => {
+            format!("The requester is told in {minutes} minutes; until then you can take it back.")
+        }
+        _ => String::new(),
     }
 }
 

@@ -31,6 +31,9 @@ const FIND_NAMELESS: &str = "
     const label = field => Array.from(field.labels, label => label.innerText.trim()).join('');
     return Array.from(fields).filter(field => !label(field)).map(field => field.outerHTML)";
 
+/// What is folded counts, too.
+const UNFOLD: &str = "document.querySelectorAll('details').forEach(one => one.open = true)";
+
 /// How long a page may take to appear after a press.
 const PAGE_SECONDS_MAX: u64 = 15;
 
@@ -117,6 +120,7 @@ impl Viewer {
     /// What holds for pages and letters alike.
     async fn looks(&mut self, name: &str, language: &str, rules_off: &[&str]) {
         self.keeps_picture(name).await;
+        self.browser.execute(UNFOLD).await;
         let violations = axe(&self.browser, rules_off).await;
         self.expect(violations.is_empty(), name, &violations);
         let lang = self.browser.execute("return document.documentElement.lang").await;

@@ -38,11 +38,9 @@ const PRESS: &str = "document.querySelectorAll('form').forEach(form => form.noVa
 const MISSPELL: &str = "document.querySelector('#email').type = 'text'; \
     document.querySelector('#email').value = 'jane.example.org'; \
     document.querySelector('main button').click()";
-/// Presses the button after the role, or the last one.
 const PRESS_WITHDRAW: &str = "document.querySelectorAll('form').forEach(form => form.noValidate = true); \
     document.querySelector('button[value=withdraw]').click()";
-const COMPLETE: &str = "document.querySelectorAll('details').forEach(one => one.open = true); \
-    for (const choice of document.querySelectorAll('select[name^=item-]')) choice.value = 'deleted'; \
+const COMPLETE: &str = "for (const choice of document.querySelectorAll('select[name^=item-]')) choice.value = 'deleted'; \
     document.querySelector('#outcome').value = 'deleted'; \
     document.querySelector('button[value=complete]').click()";
 const COMPLETE_NOTHING_SAID: &str = "document.querySelectorAll('details').forEach(one => one.open = true); \
