@@ -1,7 +1,7 @@
 //! One Markdown source, two parts of a mail: plain text that reads well by itself, and HTML
 //! in one layout with inline styles, which is all that mail clients agree on.
 
-use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd, TextMergeStream};
 
 /// Columns of the text part (RFC 5322 §2.1.1 recommends fewer than 78).
 const COLUMNS: usize = 74;
@@ -214,7 +214,8 @@ pub fn to_html(markdown: &str, language: &str) -> String {
     let mut body = String::new();
     let mut skip_paragraph = 0;
     let mut small_print = false;
-    for event in Parser::new(markdown) {
+    // Escapes would cut words into pieces.
+    for event in TextMergeStream::new(Parser::new(markdown)) {
         match event {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
                 text.split_inclusive(' ').for_each(|word| body.push_str(&html_of(word)));
@@ -270,6 +271,7 @@ const CODE: &str = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:
 const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
 /// A longer word has to be broken on a phone.
 const UNBROKEN_CHARS_MAX: usize = 30;
+const QUIET: &str = "font-style:normal;font-size:15px;color:#566072";
 /// What stands below a rule.
 const SMALL_PRINT: &str = "font-size:14px;line-height:1.5;color:#566072";
 
@@ -287,7 +289,7 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
         Tag::List(Some(_)) => "<ol style=\"margin:0 0 16px;padding-left:22px\">\n".to_owned(),
         Tag::Item => "<li style=\"margin:0 0 8px\">".to_owned(),
         Tag::Strong => "<strong>".to_owned(),
-        Tag::Emphasis => "<em style=\"color:#566072\">".to_owned(),
+        Tag::Emphasis => format!("<em style=\"{QUIET}\">"),
         Tag::BlockQuote(_) => {
             "<blockquote style=\"margin:0 0 16px;padding:2px 14px;border-left:4px solid #dfe3e8;\
              color:#434c5b\">"
@@ -376,6 +378,24 @@ mod tests {
         let html = to_html(&format!("{SOURCE}\n\n<script>alert(1)</script>\n"), "en");
         assert!(html.contains("href=\"https://example.org/c/abc\" style=\"display:inline-block"));
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"));
+    }
+
+    #[test]
+    fn a_masked_address_is_not_broken_unless_it_has_to_be() {
+        let html = |address: &str| to_html(&format!("to {} now", escape(address)), "en");
+        let whole = "to <span style=\"white-space:nowrap\">j…e@example.org </span>now";
+        assert!(html("j…e@example.org").contains(whole), "{}", html("j…e@example.org"));
+        let long = format!("j…e@{}.example", "x".repeat(UNBROKEN_CHARS_MAX));
+        assert!(!html(&long).contains("nowrap"));
+        assert!(!html("and so on…").contains("nowrap"));
+    }
+
+    #[test]
+    fn small_print_stands_below_a_rule() {
+        let html = to_html("above\n\n---\n\nbelow\n", "en");
+        let (above, below) = html.split_once(SMALL_PRINT).unwrap();
+        assert!(above.contains("above") && below.contains("below"));
+        assert_eq!(html.matches("<div").count(), html.matches("</div>").count());
     }
 
     #[test]

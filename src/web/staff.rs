@@ -320,3 +320,17 @@ fn choices(today: NaiveDate) -> Value {
         today => today.to_string(), tomorrow => in_days(1), look_again_on => in_days(HOLD_DAYS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_consequence_names_the_time_that_is_left() {
+        let said = |act: &str, minutes| consequence(&[("act".into(), act.into())], minutes);
+        assert!(said("complete", 10).starts_with("The requester is told in 10 minutes;"));
+        assert_eq!(said("refuse", 0), "The requester gets a mail at once.");
+        assert_eq!(said("extend", 10), "The requester gets a mail at once.");
+        assert_eq!(said("tick", 10), "");
+    }
+}

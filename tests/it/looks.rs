@@ -31,6 +31,11 @@ const FIND_NAMELESS: &str = "
     const label = field => Array.from(field.labels, label => label.innerText.trim()).join('');
     return Array.from(fields).filter(field => !label(field)).map(field => field.outerHTML)";
 
+/// What says that something is wrong has to be where one looks, too.
+const IS_THERE: &str = "if (wanted === null) return false;
+    const box = wanted.getBoundingClientRect();
+    return wanted.role !== 'alert' || (box.top >= 0 && box.bottom <= innerHeight)";
+
 /// What is folded counts, too.
 const UNFOLD: &str = "document.querySelectorAll('details').forEach(one => one.open = true)";
 
@@ -103,7 +108,7 @@ impl Viewer {
             self.browser.execute(stop.press).await;
         }
         let give_up_at = Instant::now() + Duration::from_secs(PAGE_SECONDS_MAX);
-        let there = format!("return document.querySelector(\"{}\") !== null", stop.has);
+        let there = format!("const wanted = document.querySelector(\"{}\"); {IS_THERE}", stop.has);
         while self.browser.execute(&there).await != true {
             let text = self.browser.text().await;
             assert!(Instant::now() < give_up_at, "{name} has no {}:\n{text}", stop.has);
