@@ -1,7 +1,7 @@
 //! One Markdown source, two parts of a mail: plain text that reads well by itself, and HTML
 //! in one layout with inline styles, which is all that mail clients agree on.
 
-use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd, TextMergeStream};
 
 /// Columns of the text part (RFC 5322 §2.1.1 recommends fewer than 78).
 const COLUMNS: usize = 74;
@@ -189,6 +189,8 @@ fn wrap(block: &str, first: &str, rest: &str) -> String {
     out
 }
 
+/// Parts of a bar that are left when it turns red.
+const NEAR_PARTS: usize = 3;
 /// Parts of a bar.
 const BAR_PARTS: usize = 10;
 
@@ -211,17 +213,25 @@ fn bar(destination: &str) -> (usize, usize) {
 pub fn to_html(markdown: &str, language: &str) -> String {
     let mut body = String::new();
     let mut skip_paragraph = 0;
-    for event in Parser::new(markdown) {
+    let mut small_print = false;
+    // Escapes would cut words into pieces.
+    for event in TextMergeStream::new(Parser::new(markdown)) {
         match event {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                body.push_str(&escape_html(&text));
+                text.split_inclusive(' ').for_each(|word| body.push_str(&html_of(word)));
             }
             Event::Code(text) => {
                 body.push_str(&format!("<code style=\"{CODE}\">{}</code>", escape_html(&text)));
             }
             Event::SoftBreak => body.push('\n'),
             Event::HardBreak => body.push_str("<br>\n"),
-            Event::Rule => body.push_str(&format!("<hr style=\"{RULE}\">\n")),
+            Event::Rule => {
+                body.push_str(&format!("<hr style=\"{RULE}\">\n"));
+                if !small_print {
+                    body.push_str(&format!("<div style=\"{SMALL_PRINT}\">\n"));
+                }
+                small_print = true;
+            }
             Event::Start(tag) => {
                 skip_paragraph += usize::from(matches!(tag, Tag::Item));
                 body.push_str(&open_tag(&tag, skip_paragraph > 0));
@@ -233,6 +243,9 @@ pub fn to_html(markdown: &str, language: &str) -> String {
             _ => {}
         }
     }
+    if small_print {
+        body.push_str("</div>\n");
+    }
     format!("<!DOCTYPE html>\n<html lang=\"{language}\">{LAYOUT_BEFORE}{body}{LAYOUT_AFTER}")
 }
 
@@ -242,10 +255,10 @@ const LAYOUT_BEFORE: &str = concat!(
     "<meta name=\"color-scheme\" content=\"light\"><title></title></head>\n",
     "<body style=\"margin:0;padding:0;background:#f3f4f6\">\n",
     "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\"><tr>",
-    "<td align=\"center\" style=\"padding:24px 12px\">\n",
+    "<td align=\"center\" style=\"padding:16px 8px\">\n",
     "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" ",
     "style=\"max-width:600px;background:#ffffff;border:1px solid #dfe3e8;border-radius:8px\"><tr>",
-    "<td style=\"padding:28px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;",
+    "<td style=\"padding:26px 22px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;",
     "font-size:16px;line-height:1.55;color:#1c2430;text-align:left;overflow-wrap:anywhere\">\n",
 );
 const LAYOUT_AFTER: &str = "</td></tr></table>\n</td></tr></table>\n</body></html>\n";
@@ -256,10 +269,15 @@ const BUTTON_STYLE: &str = "display:inline-block;padding:13px 22px;background:#0
 const CODE: &str = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:14px;\
     background:#f3f4f6;padding:1px 4px;border-radius:3px";
 const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
+/// A longer word has to be broken on a phone.
+const UNBROKEN_CHARS_MAX: usize = 30;
+const QUIET: &str = "font-style:normal;font-size:15px;color:#566072";
+/// What stands below a rule.
+const SMALL_PRINT: &str = "font-size:14px;line-height:1.5;color:#566072";
 
 fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
     match tag {
-        Tag::Paragraph if in_item => "<p style=\"margin:0 0 4px\">".to_owned(),
+        Tag::Paragraph if in_item => "<p style=\"margin:0 0 10px\">".to_owned(),
         Tag::Paragraph => format!("<p style=\"{PARAGRAPH}\">"),
         Tag::Heading { level: HeadingLevel::H1, .. } => {
             "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">".to_owned()
@@ -271,7 +289,7 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
         Tag::List(Some(_)) => "<ol style=\"margin:0 0 16px;padding-left:22px\">\n".to_owned(),
         Tag::Item => "<li style=\"margin:0 0 8px\">".to_owned(),
         Tag::Strong => "<strong>".to_owned(),
-        Tag::Emphasis => "<em style=\"color:#566072\">".to_owned(),
+        Tag::Emphasis => format!("<em style=\"{QUIET}\">"),
         Tag::BlockQuote(_) => {
             "<blockquote style=\"margin:0 0 16px;padding:2px 14px;border-left:4px solid #dfe3e8;\
              color:#434c5b\">"
@@ -282,7 +300,12 @@ fn open_tag(tag: &Tag<'_>, in_item: bool) -> String {
             let part = |count, color| {
                 format!("<span style=\"color:{color}\">{}</span>", "■".repeat(count))
             };
-            let drawn = part(full, "#0b57a4") + &part(empty, "#d5dae1");
+            let (left, gone) = match full {
+                0 => ("", "#e3a19b"),
+                1..=NEAR_PARTS => ("#b3261e", "#d5dae1"),
+                _ => ("#0b57a4", "#d5dae1"),
+            };
+            let drawn = part(full, left) + &part(empty, gone);
             format!("<span aria-hidden=\"true\" style=\"letter-spacing:1px\">{drawn}</span>")
         }
         Tag::Link { dest_url, title, .. } => {
@@ -307,6 +330,15 @@ fn close_tag(tag: TagEnd) -> &'static str {
         TagEnd::Link => "</a>",
         _ => "",
     }
+}
+
+/// A word; a masked address is not broken inside.
+fn html_of(word: &str) -> String {
+    let is_masked = word.contains('…') && word.contains('@');
+    if is_masked && word.chars().count() <= UNBROKEN_CHARS_MAX {
+        return format!("<span style=\"white-space:nowrap\">{}</span>", escape_html(word));
+    }
+    escape_html(word)
 }
 
 fn escape_html(text: &str) -> String {
@@ -346,6 +378,24 @@ mod tests {
         let html = to_html(&format!("{SOURCE}\n\n<script>alert(1)</script>\n"), "en");
         assert!(html.contains("href=\"https://example.org/c/abc\" style=\"display:inline-block"));
         assert!(html.contains("&lt;script&gt;") && !html.contains("<script>"));
+    }
+
+    #[test]
+    fn a_masked_address_is_not_broken_unless_it_has_to_be() {
+        let html = |address: &str| to_html(&format!("to {} now", escape(address)), "en");
+        let whole = "to <span style=\"white-space:nowrap\">j…e@example.org </span>now";
+        assert!(html("j…e@example.org").contains(whole), "{}", html("j…e@example.org"));
+        let long = format!("j…e@{}.example", "x".repeat(UNBROKEN_CHARS_MAX));
+        assert!(!html(&long).contains("nowrap"));
+        assert!(!html("and so on…").contains("nowrap"));
+    }
+
+    #[test]
+    fn small_print_stands_below_a_rule() {
+        let html = to_html("above\n\n---\n\nbelow\n", "en");
+        let (above, below) = html.split_once(SMALL_PRINT).unwrap();
+        assert!(above.contains("above") && below.contains("below"));
+        assert_eq!(html.matches("<div").count(), html.matches("</div>").count());
     }
 
     #[test]

@@ -65,6 +65,7 @@ impl Templates {
         });
         environment.set_formatter(format_value);
         environment.add_filter("code", code);
+        environment.add_filter("with_code", with_code);
         environment.add_filter("lines", lines);
         let mut words = BTreeMap::new();
         for (path, text) in files {
@@ -270,6 +271,15 @@ fn format_value(out: &mut Output, state: &mut State, value: &Value) -> Result<()
 /// A value as a code span. Inside one nothing is markup, and a backslash would be shown.
 fn code(value: String) -> Value {
     Value::from_safe_string(format!("`{}`", value.replace(['`', '\n', '\r'], " ")))
+}
+
+/// A text of ours, with what stands between backticks as code.
+fn with_code(text: String) -> Value {
+    let mut out = String::new();
+    for (index, part) in text.split('`').enumerate() {
+        out.push_str(&if index % 2 == 0 { markdown::escape(part) } else { format!("`{part}`") });
+    }
+    Value::from_safe_string(out)
 }
 
 /// The lines of a text.

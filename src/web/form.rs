@@ -88,20 +88,21 @@ fn day(value: &str) -> Result<Option<NaiveDate>, String> {
     }
 }
 
-/// Each open item says that it is deleted, or on which ground it is kept.
+/// Each open item says that it is deleted, or on which ground it is kept and until when.
 fn complete(fields: &[(String, String)]) -> Result<Act, String> {
     let outcome =
         Outcome::parse(first(fields, "outcome")).ok_or("Please choose what the work came to.")?;
-    let until = day(first(fields, "until"))?;
     let (mut deleted, mut kept) = (Vec::new(), Vec::new());
     for (name, value) in fields {
         let Some(item) = name.strip_prefix("item-") else { continue };
+        let until = day(first(fields, &format!("until-{item}")))?;
         match (value.as_str(), Ground::parse(value)) {
             ("deleted", _) => deleted.push(item.to_owned()),
             (_, Some(ground)) => kept.push(Kept { what: item.to_owned(), ground, until }),
             _ => {}
         }
     }
+    let until = day(first(fields, "until"))?;
     let (what, why) = (text(fields, "kept-what"), Ground::parse(first(fields, "kept-ground")));
     match (what.is_empty(), why) {
         (false, Some(ground)) => kept.push(Kept { what, ground, until }),
@@ -110,4 +111,39 @@ fn complete(fields: &[(String, String)]) -> Result<Act, String> {
         (true, None) => {}
     }
     Ok(Act::Complete { outcome, deleted: Deleted::Only(deleted), kept })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_that_is_kept_has_its_own_day() {
+        let fields = [
+            ("act", "complete"),
+            ("outcome", "partly"),
+            ("item-profile", "deleted"),
+            ("until-profile", "2030-01-01"),
+            ("item-media", "litigation"),
+            ("until-media", "2027-06-30"),
+            ("item-opt-outs", "opt-out"),
+            ("until-opt-outs", ""),
+            ("kept-what", "Invoices"),
+            ("kept-ground", "tax"),
+            ("until", "2036-12-31"),
+        ];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let Ok((Act::Complete { deleted, kept, .. }, None)) = act(&fields) else { panic!() };
+        assert_eq!(deleted, Deleted::Only(vec!["profile".to_owned()]));
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|one| (one.what.as_str(), one.until.map(|until| until.to_string())))
+            .collect();
+        let expected = [
+            ("media", Some("2027-06-30".to_owned())),
+            ("opt-outs", None),
+            ("Invoices", Some("2036-12-31".to_owned())),
+        ];
+        assert_eq!(kept, expected);
+    }
 }

@@ -207,13 +207,12 @@ async fn show_case(
     let Some(mut shown) = web.shown(&token).await? else {
         return web.unknown_link(&visitor.headers);
     };
-    if let Some(language) = look.lang.filter(|language| web.templates.speaks(language)) {
-        shown.case.language = language;
-    }
+    let chosen_language = web.chosen(&mut shown, look.lang);
     if look.now.is_none() {
         web.visits.0.note(&token, visitor.network, &visitor.headers, web.clock.now());
     }
-    let tried = pages::Try { just_done: look.now.is_some(), ..pages::Try::default() };
+    let just_done = look.now.is_some();
+    let tried = pages::Try { just_done, chosen_language, ..pages::Try::default() };
     Ok(web.show(&shown, &tried)?.into_response())
 }
 
@@ -230,12 +229,14 @@ struct Press {
 async fn act_on_case(
     State(web): State<Web>,
     Path(token): Path<String>,
+    Query(look): Query<Look>,
     visitor: Visitor,
     Form(press): Form<Press>,
 ) -> Answer {
-    let Some(shown) = web.shown(&token).await? else {
+    let Some(mut shown) = web.shown(&token).await? else {
         return web.unknown_link(&visitor.headers);
     };
+    let chosen_language = web.chosen(&mut shown, look.lang);
     let role = Role::parse(&press.role);
     let (agreed, denied) = (press.asked == "yes", press.asked == "no");
     let act = match (press.act.as_str(), role) {
@@ -260,13 +261,18 @@ async fn act_on_case(
                 role,
                 ticked: agreed,
                 just_done: false,
+                chosen_language,
             };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, web.show(&shown, &tried)?).into_response())
         }
         Ok(act) => {
             let answer = web.press(act).await?;
-            let now = if answer == (PageAnswer::Done { just_now: true }) { "?now=1" } else { "" };
-            Ok(Redirect::to(&format!("/c/{token}{now}")).into_response())
+            let now = (answer == PageAnswer::Done { just_now: true }).then(|| "now=1".to_owned());
+            let lang = chosen_language.map(|language| format!("lang={language}"));
+            let query: Vec<String> = now.into_iter().chain(lang).collect();
+            let query =
+                if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+            Ok(Redirect::to(&format!("/c/{token}{query}")).into_response())
         }
     }
 }
@@ -344,6 +350,13 @@ impl Web {
         let is_young = letter.released_at.is_some_and(|at| self.clock.now() < at + days);
         let can_confirm = is_young && letter.kind.asks_to_confirm();
         Ok(Some(Shown { token: token.to_owned(), case, can_confirm }))
+    }
+
+    /// Shows the case in the language that was chosen by a link, where there is such a one.
+    fn chosen(&self, shown: &mut Shown, language: Option<String>) -> Option<String> {
+        let language = language.filter(|language| self.templates.speaks(language))?;
+        shown.case.language.clone_from(&language);
+        Some(language)
     }
 
     fn show(&self, shown: &Shown, tried: &pages::Try) -> Result<Html<String>> {

@@ -25,6 +25,8 @@ pub(super) struct Try {
     pub(super) role: Option<Role>,
     pub(super) ticked: bool,
     pub(super) just_done: bool,
+    /// The language that was chosen by a link, rather than the case's own.
+    pub(super) chosen_language: Option<String>,
 }
 
 pub(super) async fn style() -> impl IntoResponse {
@@ -82,6 +84,8 @@ pub(super) fn case(
         }
         State::Closed(resolution) => resolution.as_str(),
     };
+    let query = tried.chosen_language.as_ref().map(|language| format!("?lang={language}"));
+    let query = query.unwrap_or_default();
     context! {
         state,
         problem => tried.problem.map(|name| words.problem(name)),
@@ -94,7 +98,8 @@ pub(super) fn case(
         confirmed_on => day(case.confirmed_at),
         due_on => case.due_on.map(|on| words.day(on)).unwrap_or_default(),
         closed_on => day(case.closed_at),
-        action => Value::from_safe_string(format!("/c/{token}")),
+        // A page that has to say something is shown where it says it.
+        action => Value::from_safe_string(format!("/c/{token}{query}#problem")),
         just_done => tried.just_done,
         ticked => tried.ticked,
     }

@@ -71,7 +71,7 @@ pub(super) async fn act(
     if let (StaffPress::Act(act, _), false) = (&press, sure) {
         let values = context! {
             action => action(&about, &token), reference => about, who => staff.name,
-            did => act.describe(), consequence => consequence(&fields),
+            did => act.describe(), consequence => consequence(&fields, web.settings.policy.undo_minutes),
             fields => fields.iter().map(|(name, value)| context! { name, value }).collect::<Vec<_>>(),
         };
         return Ok(web.staff_template("staff-sure", values)?.into_response());
@@ -110,13 +110,15 @@ fn read(fields: &[(String, String)], about: &str) -> Result<StaffPress, String> 
     }
 }
 
-fn consequence(fields: &[(String, String)]) -> &'static str {
-    match form::first(fields, "act") {
-        "complete" | "refuse" => {
-            "The requester is told in 10 minutes; until then you can take it back."
+fn consequence(fields: &[(String, String)], undo_minutes: u32) -> String {
+    match (form::first(fields, "act"), undo_minutes) {
+        ("extend" | "write" | "ask-again" | "approve", _) | ("complete" | "refuse", 0) => {
+            "The requester gets a mail at once.".to_owned()
         }
-        "extend" | "write" | "ask-again" | "approve" => "The requester gets a mail at once.",
-        _ => "",
+        ("complete" | "refuse", minutes) => {
+            format!("The requester is told in {minutes} minutes; until then you can take it back.")
+        }
+        _ => String::new(),
     }
 }
 
@@ -316,5 +318,19 @@ fn choices(today: NaiveDate) -> Value {
         sentences => Sentence::ALL.iter().map(|one| choice(one.as_str(), one.describe())).collect::<Vec<_>>(),
         roles => Role::ALL.iter().map(|one| choice(one.as_str(), one.describe())).collect::<Vec<_>>(),
         today => today.to_string(), tomorrow => in_days(1), look_again_on => in_days(HOLD_DAYS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_consequence_names_the_time_that_is_left() {
+        let said = |act: &str, minutes| consequence(&[("act".into(), act.into())], minutes);
+        assert!(said("complete", 10).starts_with("The requester is told in 10 minutes;"));
+        assert_eq!(said("refuse", 0), "The requester gets a mail at once.");
+        assert_eq!(said("extend", 10), "The requester gets a mail at once.");
+        assert_eq!(said("tick", 10), "");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::{Desk, JANE, Letter};
 
-fn bounce(letter: &Letter, action: &str, to: &str) -> String {
+pub(crate) fn bounce(letter: &Letter, action: &str, to: &str) -> String {
     format!(
         "Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.org\nTo: {to}\nSubject: Undelivered Mail\n\
          Auto-Submitted: auto-replied\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n\

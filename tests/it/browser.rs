@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
+use data_encoding::BASE64;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
@@ -71,14 +72,16 @@ impl Browser {
         chromedriver.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
         let chromedriver = ProcessGroup::start(&chromedriver, &log);
         let port = port_of(&log).await;
-        let capabilities = capabilities(width, height, &root.join("profile"), &preferences);
+        let capabilities = capabilities(&root.join("profile"), &preferences);
         let Value::Object(capabilities) = capabilities else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|e| panic!("Chromium does not start: {e}\n{}", read(&log)));
-        Browser { client, _chromedriver: chromedriver, _folder: folder }
+        let browser = Browser { client, _chromedriver: chromedriver, _folder: folder };
+        browser.resize(width, height).await;
+        browser
     }
 
     /// Opens a page and waits until it is loaded.
@@ -192,6 +195,43 @@ impl Browser {
         self.execute(wider).await.as_bool().expect("a truth value")
     }
 
+    /// From now on the page area has this size in CSS pixels.
+    pub(crate) async fn resize(&self, width: u32, height: u32) {
+        let size = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": width < PHONE_WIDTH_MAX,
+        });
+        self.devtools("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    /// From now on this is the language that the browser asks pages for.
+    pub(crate) async fn speak(&self, language: &str) {
+        let headers = json!({ "headers": { "Accept-Language": language } });
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setExtraHTTPHeaders", headers).await;
+    }
+
+    /// A picture of the page from its top to its bottom; PNG.
+    pub(crate) async fn long_screenshot(&self) -> Vec<u8> {
+        let whole = json!({ "captureBeyondViewport": true });
+        let picture = self.devtools("Page.captureScreenshot", whole).await;
+        let picture = picture.get("data").and_then(Value::as_str).expect("a picture");
+        BASE64.decode(picture.as_bytes()).expect("base64")
+    }
+
+    async fn devtools(&self, method: &str, parameters: Value) -> Value {
+        let command = Devtools(json!({ "cmd": method, "params": parameters }));
+        self.client.issue_cmd(command).await.unwrap_or_else(|e| panic!("{method}: {e}"))
+    }
+
+    /// Runs a script's text as the body of a function that calls its last argument with what it
+    /// found, and returns that.
+    pub(crate) async fn execute_async(&self, js: &str) -> Value {
+        self.client.execute_async(js, Vec::new()).await.unwrap_or_else(|e| panic!("{js}: {e}"))
+    }
+
     /// Runs a script's text as the body of a function, and returns what it returns.
     pub(crate) async fn execute(&self, js: &str) -> Value {
         self.client.execute(js, Vec::new()).await.unwrap_or_else(|e| panic!("{js}: {e}"))
@@ -235,7 +275,7 @@ fn key_of(name: &str) -> Option<char> {
     Some(key.into())
 }
 
-fn capabilities(width: u32, height: u32, profile: &Path, preferences: &Value) -> Value {
+fn capabilities(profile: &Path, preferences: &Value) -> Value {
     let profile = format!("--user-data-dir={}", profile.display());
     json!({
         "goog:loggingPrefs": { "browser": "ALL" },
@@ -252,15 +292,6 @@ fn capabilities(width: u32, height: u32, profile: &Path, preferences: &Value) ->
                 profile,
             ],
             "prefs": preferences,
-            "mobileEmulation": {
-                "deviceMetrics": {
-                    "width": width,
-                    "height": height,
-                    "pixelRatio": 1,
-                    "mobile": width < PHONE_WIDTH_MAX,
-                    "touch": false,
-                },
-            },
         },
     })
 }
@@ -300,5 +331,20 @@ impl WebDriverCompatibleCommand for ReadConsole {
 
     fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
         (Method::POST, Some(json!({ "type": "browser" }).to_string()))
+    }
+}
+
+/// A command of the DevTools protocol, which chromedriver passes on. No part of the WebDriver
+/// standard either.
+#[derive(Debug)]
+struct Devtools(Value);
+
+impl WebDriverCompatibleCommand for Devtools {
+    fn endpoint(&self, base_url: &Url, session_id: Option<&str>) -> Result<Url, ParseError> {
+        base_url.join(&format!("session/{}/goog/cdp/execute", session_id.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
     }
 }

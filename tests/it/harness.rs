@@ -1,6 +1,6 @@
 //! The whole bot in memory, with a clock in the hand. Tests read as what people do.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -26,8 +26,9 @@ use deletion_desk::store::cases::StoredCase;
 use deletion_desk::store::lists::MessageLine;
 use deletion_desk::submission::{MemorySubmitter, Parcel, Submitter};
 use deletion_desk::wake::Wake;
-use deletion_desk::web::{Web, router};
+use deletion_desk::web::{Web, router, serve};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
@@ -39,6 +40,7 @@ pub(crate) const START: &str = "2026-06-01T12:00:00Z";
 pub(crate) const JANE: &str = "jane@example.org";
 pub(crate) const OFFICER: &str = "officer@flexus.example";
 pub(crate) const DESK: &str = "hello@flexus.example";
+pub(crate) const PUBLIC_URL: &str = "https://privacy.flexus.example";
 
 /// With a page, plus-addressing, a border that authenticates, and a form of the website.
 fn settings() -> String {
@@ -370,6 +372,15 @@ impl Desk {
         self.settles().await;
     }
 
+    /// Serves the pages on loopback as long as the test runs, and returns their address, which
+    /// stands in for [`PUBLIC_URL`].
+    pub(crate) async fn serves(&self) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener, self.pages.clone(), std::future::pending()));
+        url
+    }
+
     pub(crate) fn database(&self) -> std::path::PathBuf {
         self.store.path().to_owned()
     }
@@ -426,7 +437,7 @@ impl Letter {
 }
 
 fn path_of(url: &str) -> &str {
-    url.strip_prefix("https://privacy.flexus.example").unwrap_or(url)
+    url.strip_prefix(PUBLIC_URL).unwrap_or(url)
 }
 
 fn crlf(text: &str) -> String {

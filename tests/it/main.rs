@@ -17,6 +17,8 @@ mod harness;
 mod journal;
 mod killed;
 mod letters;
+mod looks;
+mod looks_scene;
 mod outbox;
 mod page;
 mod policy;

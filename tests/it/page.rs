@@ -234,6 +234,25 @@ async fn the_form_answers_the_same_whatever_the_address() {
 }
 
 #[tokio::test]
+async fn a_language_that_was_chosen_stays_chosen() {
+    let (desk, link) = asked().await;
+    let chosen = format!("{link}?lang=es");
+    let is_spanish = |page: &crate::harness::Page| page.body.contains("<html lang=\"es\">");
+    let shown = desk.opens(&chosen).await;
+    assert!(is_spanish(&shown) && shown.body.contains("?lang=es#problem\""), "{}", shown.body);
+    let problem = desk.presses(&chosen, "act=confirm").await;
+    assert_eq!(problem.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(is_spanish(&problem) && problem.body.contains("id=\"problem\""), "{}", problem.body);
+    let done = desk.presses(&chosen, "act=confirm&asked=yes&role=own-account").await;
+    let location = done.headers["location"].to_str().unwrap().to_owned();
+    assert!(location.ends_with("?now=1&lang=es"), "{location}");
+    assert!(is_spanish(&desk.opens(&location).await));
+    assert_eq!(desk.the_case().await.case.role.unwrap().as_str(), "own-account");
+    let own = desk.opens(&format!("{link}?lang=xx\"><b>")).await;
+    assert!(own.body.contains("<html lang=\"en\">") && !own.body.contains("xx"), "{}", own.body);
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_is_refused() {
     let (desk, link) = asked().await;
     let path = link.strip_prefix("https://privacy.flexus.example").unwrap();

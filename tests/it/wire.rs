@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the daemon may take to end.
 const END: Duration = Duration::from_secs(5);
 
-/// The digest comes when it is asked for, and otherwise not while a test runs.
+/// The digest comes when it is asked for, and otherwise not while a test runs; nobody waits for
+/// the minutes in which a completion can be taken back.
 const SETTINGS: &str = r#"
 mode = "live"
 [identity]
@@ -45,6 +46,7 @@ listen = "127.0.0.1:@PAGE@"
 public_url = "http://127.0.0.1:@PAGE@"
 [policy]
 law = "gdpr"
+undo_minutes = 0
 [staff]
 digest = "0 8 29 2 *"
 [[staff.members]]
@@ -495,8 +497,11 @@ async fn a_request_by_mail_is_confirmed_by_its_link_and_completed() {
     let reference = desk.the_case()["reference"].as_str().unwrap().to_owned();
     assert_eq!(receipt.reference(), reference);
 
+    let news = desk.letter(&servers, OFFICER, 1).await;
+    assert_eq!(news.subject(), format!("{reference}: confirmed, please delete"));
     desk.command(&["digest", "--send"]);
-    let digest = desk.letter(&servers, OFFICER, 1).await;
+    let digest = desk.letter(&servers, OFFICER, 2).await;
+    assert_eq!(digest.subject(), "Deletion requests: 1 newly confirmed");
     assert!(digest.text().contains(&reference), "{}", digest.text());
     assert!(digest.html().contains(&reference), "{}", digest.html());
 
