@@ -430,9 +430,18 @@ fn is_answer(mail: &Mail) -> bool {
     mail.headers.first("in-reply-to").is_some() || mail.subject.to_lowercase().starts_with("re:")
 }
 
+/// What a quoted mail says, without its marks, its separator and the addresses in its header.
+fn said_in(quoted: &str) -> String {
+    let lines = quoted.lines().map(|line| line.trim_start_matches(['>', ' ']));
+    let says = |line: &&str| !line.starts_with("--") && text::addresses(line).is_empty();
+    lines.filter(says).collect::<Vec<_>>().join("\n")
+}
+
 /// The subject and the beginning of what a mail says, on one line.
 fn excerpt(mail: &Mail) -> String {
-    let own = if mail.body.own.trim().is_empty() { &mail.body.quoted } else { &mail.body.own };
+    // Of what a colleague passes on, the requester's words tell more than "see below".
+    let is_passed_on = mail.body.forwards || mail.body.own.trim().is_empty();
+    let own = if is_passed_on { said_in(&mail.body.quoted) } else { mail.body.own.clone() };
     let from = mail.author.address().map(EmailAddress::masked);
     let text =
         format!("{} wrote \"{}\": {own}", from.as_deref().unwrap_or("somebody"), mail.subject);

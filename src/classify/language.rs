@@ -5,7 +5,7 @@ use whatlang::{Detector, Lang};
 use crate::mail::Mail;
 
 /// Fewer letters than these tell no language.
-const LETTERS_MIN: usize = 12;
+const LETTERS_MIN: usize = 20;
 /// Below it the guess is no better than English.
 const CONFIDENCE_MIN: f64 = 0.25;
 
@@ -16,11 +16,14 @@ pub fn language_of(mail: &Mail) -> Option<&'static str> {
 
 /// As [`language_of`], of a text.
 pub fn language_of_text(text: &str) -> Option<&'static str> {
+    // Addresses and links are written alike everywhere.
+    let words = text.split_whitespace().filter(|word| !word.contains(['@', '/']));
+    let text = words.collect::<Vec<_>>().join(" ");
     if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
         return None;
     }
     let ours = vec![Lang::Eng, Lang::Deu, Lang::Fra, Lang::Spa];
-    let info = Detector::with_allowlist(ours).detect(text)?;
+    let info = Detector::with_allowlist(ours).detect(&text)?;
     if info.confidence() < CONFIDENCE_MIN {
         return None;
     }
@@ -64,6 +67,7 @@ mod tests {
             ("Bonjour, merci de supprimer mon compte et toutes mes données.", Some("fr")),
             ("Hola, quiero que eliminen mi cuenta y todos mis datos personales.", Some("es")),
             ("please", None),
+            ("Email Address: jemand-aus-der-schweiz@example.net", None),
             ("", None),
             ("12345678901234567890", None),
         ] {
