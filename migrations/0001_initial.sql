@@ -15,6 +15,8 @@ CREATE TABLE inbox (
     proposed    TEXT,                          -- addresses staff may open cases for, JSON; short-lived
     excerpt     TEXT,                          -- for staff; short-lived
     dismissed   INTEGER NOT NULL DEFAULT 0,    -- staff took it up, or off their list
+    dismissal   TEXT,                          -- who took it off, in words; short-lived
+    dismissed_at INTEGER,
     handled_at  INTEGER,
     UNIQUE (mailbox, key)
 ) STRICT;

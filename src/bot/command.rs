@@ -21,6 +21,9 @@ use crate::store::inbox::{Handled, Outcome};
 use crate::store::journal::hash;
 use crate::store::outbox::LetterRef;
 
+/// The reason of an answer that did nothing.
+const REFUSED: &str = "act-refused";
+
 impl Bot {
     /// Does what an answer to a mail for staff says, if its sender may; otherwise says why not.
     pub(super) async fn command(
@@ -53,6 +56,14 @@ impl Bot {
         let authority = authorize(&way, asked.as_deref().unwrap_or_default(), now);
         let authority = match (authority, &token) {
             (Ok(authority), _) => authority,
+            // The list of commands does no harm, whatever the mail is about.
+            (Err(Denied::OtherMatter), Some(token))
+                if command == Ok(Command::Help) && may_hear(Denied::OtherMatter, mail, token) =>
+            {
+                let receipt = Receipt { member: &token.member, did: "", undo: false, text: HELP };
+                write_receipt(tx, &receipt, None, now).await?;
+                return Ok(Handled::new(Outcome::Acted, "help"));
+            }
             (Err(why), Some(token)) if may_hear(why, mail, token) => {
                 // The answer to that is good for nothing: it proved nothing.
                 let token = StaffToken { about: Vec::new(), ..token.clone() };
@@ -85,11 +96,16 @@ impl Bot {
         let line = own.lines().next().unwrap_or_default().to_lowercase();
         let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
         let once = hash(&[&letter.id.to_string(), &command.1, &line]);
-        if !tx.note_command(&once, now).await? {
+        if tx.is_command_known(&once).await? {
             let why = "The same answer to the same mail came before. Answer a newer mail if you mean it again.";
             return self.refuse(tx, &token, own, why, now).await;
         }
-        self.obey(tx, &token, authority, command, own, now).await
+        let handled = self.obey(tx, &token, authority, command, own, now).await?;
+        // What was refused may be asked for again, when it is possible.
+        if handled.reason != REFUSED {
+            tx.note_command(&once, now).await?;
+        }
+        Ok(handled)
     }
 
     async fn obey(
@@ -108,7 +124,10 @@ impl Bot {
                 self.answer_message(tx, token, said, own, now).await
             }
             Command::Dismiss(id) => {
-                let said = match tx.dismiss(id).await? {
+                let said = match tx
+                    .dismiss(id, &format!("{} took {about} off the list", by.who()), now)
+                    .await?
+                {
                     true => Acted::Done(format!("took {about} off the list")),
                     false => Acted::Refused(format!("{about} is not on the list any more")),
                 };
@@ -211,7 +230,7 @@ impl Bot {
         let letter = Letter::with(LetterKind::ActRefused, values);
         let letter = Letter { about: token.about.clone(), ..letter };
         tx.write_to_staff(&letter, None, &token.member, now).await?;
-        Ok(Handled::new(Outcome::Acted, "act-refused"))
+        Ok(Handled::new(Outcome::Acted, REFUSED))
     }
 
     /// The officer is away, or the mailbox is gone: the deputy gets that digest, too.
@@ -229,7 +248,8 @@ impl Bot {
             super::digest::digest_letter(&self.store, &self.settings, &token.name, now).await?;
         let mut told = false;
         for deputy in deputies {
-            let is_away = deputy.address == token.member;
+            // Another officer has it anyway.
+            let is_away = deputy.address == token.member || deputy.role == StaffRole::Officer;
             if !is_away && tx.note_digest(token.released_at, &deputy.address).await? {
                 tx.write_to_staff(&digest, None, &deputy.address, now).await?;
                 told = true;

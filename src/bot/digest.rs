@@ -73,6 +73,7 @@ pub async fn digest_letter(
     let material = Material {
         cases: briefs(store, settings).await?,
         acts: store.acts_between(since, now).await?,
+        dismissals: store.dismissals_between(since, now).await?,
         closed: store.cases_closed_between(since, now).await?,
         messages,
         letters: store.letters_not_done().await?,

@@ -186,7 +186,14 @@ impl Bot {
             StaffPress::Open(address) => {
                 (self.open_proposed(&mut tx, &by, about, Some(&address), now).await?, None)
             }
-            StaffPress::Dismiss => match tx.dismiss(message_of(about).unwrap_or(0)).await? {
+            StaffPress::Dismiss => match tx
+                .dismiss(
+                    message_of(about).unwrap_or(0),
+                    &format!("{} took {about} off the list", by.who()),
+                    now,
+                )
+                .await?
+            {
                 true => (Acted::Done(format!("took {about} off the list")), None),
                 false => (Acted::Refused("It is not on the list any more".to_owned()), None),
             },

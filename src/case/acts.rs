@@ -75,7 +75,7 @@ fn at_work(case: &Case, act: &Act, facts: &Facts, policy: &Policy, now: DateTime
     let waits_for_proof = case.work.wants_proof();
     match act {
         Act::Verify { .. } => Decision::keep(Reason::AlreadyConfirmed),
-        Act::SetRole(role) => correct_role(case, *role, facts, now),
+        Act::SetRole(role) => correct_role(case, *role, facts, policy, now),
         Act::ApproveProof if waits_for_proof => approve_proof(case, facts, now),
         Act::AskProofAgain(want) if waits_for_proof => ask_proof_again(case, *want, now),
         Act::ApproveProof | Act::AskProofAgain(_) => Decision::keep(Reason::NoProofWanted),
@@ -108,7 +108,7 @@ fn while_redirecting(
 ) -> Decision {
     match act {
         Act::Verify { .. } => Decision::keep(Reason::AlreadyConfirmed),
-        Act::SetRole(role) => correct_role(case, *role, facts, now),
+        Act::SetRole(role) => correct_role(case, *role, facts, policy, now),
         Act::ApproveProof | Act::AskProofAgain(_) => Decision::keep(Reason::NoProofWanted),
         Act::Refuse { ground, words } => refuse(case, *ground, words, policy, now),
         Act::Complete { outcome, deleted, kept } => {

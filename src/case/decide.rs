@@ -46,7 +46,7 @@ pub fn decide(
             Decision::keep(Reason::NotConfirmedYet)
         }
         (AwaitingProof | InProgress | OnHold | Redirecting, Event::RoleChanged { role }) => {
-            correct_role(case, *role, facts, now)
+            correct_role(case, *role, facts, policy, now)
         }
 
         (
@@ -226,9 +226,15 @@ fn place(case: &Case, role: Option<Role>, reason: Reason, now: DateTime<Utc>) ->
     Decision::change(change, reason).with_work(work).with_letter(Letter::plain(kind), now)
 }
 
-/// A correction writes a letter only when it moves the case, and each kind once: a button
-/// pressed back and forth is no way to fill a mailbox.
-pub(super) fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime<Utc>) -> Decision {
+/// A correction writes a letter only when it moves the case, and no more than the day's share:
+/// a button pressed back and forth is no way to fill a mailbox.
+pub(super) fn correct_role(
+    case: &Case,
+    role: Role,
+    facts: &Facts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Decision {
     if case.role == Some(role) {
         return Decision::keep(Reason::AlreadyConfirmed);
     }
@@ -236,7 +242,9 @@ pub(super) fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime
     let stays = decision.change.state == Some(case.state);
     decision.letters.retain(|(letter, _)| {
         let asks_something = letter.kind == LetterKind::ProofRequest;
-        (asks_something || !stays) && !facts.written.contains(&letter.kind)
+        // A step back is told again, within the day's share of mails.
+        let again = facts.automatic_in_a_day(now) < policy.limits.automatic_per_day_max;
+        (asks_something || !stays) && (again || !facts.written.contains(&letter.kind))
     });
     decision
 }

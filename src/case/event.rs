@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use super::act::Act;
 use super::authority::Authority;
@@ -126,6 +126,11 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Automatic letters to this address in the last 24 hours.
+    pub fn automatic_in_a_day(&self, now: DateTime<Utc>) -> usize {
+        self.automatic_at.iter().filter(|at| now - **at < Duration::hours(24)).count()
+    }
+
     /// Whether a letter that asks for confirmation is still on the desk.
     pub fn verification_waits(&self) -> bool {
         self.on_desk.iter().any(|kind| kind.asks_to_confirm())

@@ -62,7 +62,14 @@ pub async fn messages(config: &Path, command: MessagesCommand) -> Result<ExitCod
         }
         MessagesCommand::Dismiss { number } => {
             let mut tx = store.begin().await?;
-            if !tx.dismiss(number).await? {
+            if !tx
+                .dismiss(
+                    number,
+                    "somebody on the host took a mail off the list",
+                    Clock::System.now(),
+                )
+                .await?
+            {
                 bail!("Message {number} is not on the list; see `deletion-desk messages list`");
             }
             tx.commit().await?;

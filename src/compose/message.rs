@@ -200,6 +200,7 @@ fn values(
             confirmed_on => in_words(on(case.and_then(|case| case.confirmed_at))),
             due_on => in_words(case.and_then(|case| case.due_on)),
             law_due_on => in_words(case.and_then(|case| case.law_due_on)),
+            expires_on => in_words(on(case.and_then(|case| case.expires_at))),
             closed_on => in_words(closed_on),
             backups_on => in_words(closed_on.and_then(|on| on.checked_add_days(rollover))),
             role => case.and_then(|case| case.role).map(Role::as_str).unwrap_or_default(),

@@ -29,7 +29,7 @@ pub(super) fn letter(kind: LetterKind) -> Vec<Value> {
             privacy_policy => Value::from_safe_string("https://example.org/privacy".into()),
             reference => "DEL-2345-6789", received_on => "1 June 2026", law_due_on => "1 July 2026",
             confirmed_on => "1 June 2026", due_on => "1 July 2026", closed_on => "2 June 2026",
-            backups_on => "2 July 2026", fulfil_days => 30, verification_days => 7, redirect_days => 7,
+            expires_on => "8 June 2026", backups_on => "2 July 2026", fulfil_days => 30, verification_days => 7, redirect_days => 7,
             role => if link.is_some() { "own-account" } else { "" }, role_choices => choices(),
             links => context! {}, undo_minutes => 10,
         }

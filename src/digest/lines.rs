@@ -1,5 +1,6 @@
 //! The lines of the digest that are not about a case's work.
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Value, json};
 
@@ -28,6 +29,12 @@ pub(super) fn act_line(entry: &Entry, zone: Tz) -> Value {
             at.format("%-d %B at %H:%M")
         ),
     })
+}
+
+/// What somebody took off the list.
+pub(super) fn dismissal_line(at: DateTime<Utc>, how: &str, zone: Tz) -> Value {
+    let at = at.with_timezone(&zone);
+    json!({ "reference": "", "note": format!("{how}, {}", at.format("%-d %B at %H:%M")) })
 }
 
 pub(super) fn message_line(line: &MessageLine, zone: Tz) -> Value {

@@ -17,7 +17,9 @@ use crate::store::journal::Entry;
 use crate::store::lists::{LetterLine, MessageLine};
 use brief::Brief;
 pub use lines::why_in_words;
-use lines::{act_line, budget_lines, closed_line, letter_lines, message_line, message_name};
+use lines::{
+    act_line, budget_lines, closed_line, dismissal_line, letter_lines, message_line, message_name,
+};
 
 /// Everything a digest is made of.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Material {
     pub closed: Vec<StoredCase>,
     /// What staff did since the last digest.
     pub acts: Vec<Entry>,
+    /// What they took off the list since then.
+    pub dismissals: Vec<(DateTime<Utc>, String)>,
     /// Messages for people, handled since the last digest, and old suggestions.
     pub messages: Vec<MessageLine>,
     /// Letters that are not done.
@@ -94,8 +98,13 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         shown.into_iter().map(|line| message_line(line, zone)).collect()
     };
     let (quarantined, for_staff) = (messages(quarantined), messages(for_staff));
-    let acts: Vec<Value> =
-        material.acts.iter().take(shape.rows_max).map(|act| act_line(act, zone)).collect();
+    let acts: Vec<Value> = material
+        .acts
+        .iter()
+        .map(|act| act_line(act, zone))
+        .chain(material.dismissals.iter().map(|(at, how)| dismissal_line(*at, how, zone)))
+        .take(shape.rows_max)
+        .collect();
     let closed: Vec<Value> = material.closed.iter().take(shape.rows_max).map(closed_line).collect();
     let polled_at = material.polled_at;
     let values = json!({

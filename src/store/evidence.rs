@@ -99,8 +99,8 @@ impl Tx {
     /// # Errors
     /// Storage errors.
     pub async fn forget_messages(&mut self, before: DateTime<Utc>) -> Result<bool> {
-        const MESSAGES: &str = "UPDATE inbox SET proposed = NULL, excerpt = NULL, dismissed = 1 \
-            WHERE handled_at <= ? AND (excerpt IS NOT NULL OR proposed IS NOT NULL)";
+        const MESSAGES: &str = "UPDATE inbox SET proposed = NULL, excerpt = NULL, dismissal = NULL, dismissed = 1 \
+            WHERE handled_at <= ? AND (excerpt IS NOT NULL OR proposed IS NOT NULL OR dismissal IS NOT NULL)";
         const LETTERS: &str = "DELETE FROM outbox WHERE to_staff = 1 AND written_at <= ? \
             AND status NOT IN ('waiting', 'claimed', 'uncertain')";
         let mut rows = 0;
@@ -111,14 +111,23 @@ impl Tx {
         Ok(rows > 0)
     }
 
-    /// Notes that a command came by mail; `false` when the same came before.
+    /// Notes that a command by mail was done.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn note_command(&mut self, hash: &str, now: DateTime<Utc>) -> Result<bool> {
+    pub async fn note_command(&mut self, hash: &str, now: DateTime<Utc>) -> Result<()> {
         let sql = "INSERT INTO commands (hash, at) VALUES (?, ?) ON CONFLICT DO NOTHING";
-        let query = sqlx::query(sql).bind(hash).bind(millis(now));
-        Ok(query.execute(self.connection()).await?.rows_affected() == 1)
+        sqlx::query(sql).bind(hash).bind(millis(now)).execute(self.connection()).await?;
+        Ok(())
+    }
+
+    /// Whether the same command was done before.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn is_command_known(&mut self, hash: &str) -> Result<bool> {
+        let query = sqlx::query("SELECT 1 FROM commands WHERE hash = ?").bind(hash);
+        Ok(query.fetch_optional(self.connection()).await?.is_some())
     }
 }
 

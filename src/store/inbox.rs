@@ -233,11 +233,11 @@ impl Tx {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn dismiss(&mut self, id: i64) -> Result<bool> {
-        const SQL: &str = "UPDATE inbox SET dismissed = 1, proposed = NULL, excerpt = NULL \
-            WHERE id = ? AND dismissed = 0 \
+    pub async fn dismiss(&mut self, id: i64, how: &str, now: DateTime<Utc>) -> Result<bool> {
+        const SQL: &str = "UPDATE inbox SET dismissed = 1, proposed = NULL, excerpt = NULL, \
+            dismissal = ?, dismissed_at = ? WHERE id = ? AND dismissed = 0 \
             AND outcome IN ('for-staff', 'would-ask', 'quarantined', 'noted')";
-        let query = sqlx::query(SQL).bind(id);
+        let query = sqlx::query(SQL).bind(how).bind(millis(now)).bind(id);
         Ok(query.execute(self.connection()).await?.rows_affected() == 1)
     }
 

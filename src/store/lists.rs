@@ -125,6 +125,22 @@ impl Store {
         Ok(rows.iter().map(message_line).collect())
     }
 
+    /// What staff took off the list in `(since, until]`, in words, with the moment.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn dismissals_between(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<(DateTime<Utc>, String)>> {
+        const SQL: &str = "SELECT dismissed_at, dismissal FROM inbox WHERE dismissal IS NOT NULL \
+            AND dismissed_at > ? AND dismissed_at <= ? ORDER BY dismissed_at LIMIT 500";
+        let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until));
+        let rows = query.fetch_all(self.readers()).await?;
+        Ok(rows.iter().map(|row| (instant(row.get(0)), row.get(1))).collect())
+    }
+
     /// The message of that row, while it waits for a person.
     ///
     /// # Errors
