@@ -90,7 +90,7 @@ async fn the_representative_of_a_business_shows_an_authorization() {
     sends_proof(&mut story, "Here is our letter.").await;
     story.staff_presses(OFFICER, &reference, "act=ask-again&want=business-not-named").await;
     sends_proof(&mut story, "Here it is with our name.").await;
-    story.staff_answers(OFFICER, "an authorization came", "approve").await;
+    story.staff_answers(OFFICER, "an answer came", "approve").await;
     insta::assert_snapshot!(story.ends());
 }
 
@@ -99,11 +99,11 @@ async fn the_representative_of_a_business_is_refused() {
     let mut story = Story::begins(&["is refused", ": done", "Nothing was done"]).await;
     asks_and_confirms_as(&mut story, "business").await;
     sends_proof(&mut story, "Trust me.").await;
-    story.staff_answers(OFFICER, "an authorization came", "done").await;
+    story.staff_answers(OFFICER, "an answer came", "done").await;
     story
         .staff_answers(
             OFFICER,
-            "an authorization came",
+            "an answer came",
             "refuse: no-proof – the letter is signed by nobody of the business",
         )
         .await;
