@@ -46,7 +46,7 @@ impl Accounts {
     }
 
     /// How many accounts there are; none without a list.
-    pub fn len(&self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         let list = self.0.as_ref()?;
         Some(list.lock().unwrap_or_else(PoisonError::into_inner).accounts.len())
     }

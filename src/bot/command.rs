@@ -11,7 +11,7 @@ use super::staff::{
 };
 use crate::case::authority::{Denied, StaffToken, Way, authorize};
 use crate::case::work::StaffRole;
-use crate::case::{Act, Authority, Letter, LetterKind, Reference};
+use crate::case::{Act, Authority, Letter, LetterKind, Reason, Reference};
 use crate::classify::Classification;
 use crate::classify::command::{Command, HELP, parse};
 use crate::mail::{EmailAddress, Mail};
@@ -54,8 +54,9 @@ impl Bot {
         let authority = match (authority, &token) {
             (Ok(authority), _) => authority,
             (Err(why), Some(token)) if may_hear(why, mail, token) => {
-                let member = token.member.clone();
-                return self.refuse(tx, &member, own, why.describe(), now).await;
+                // The answer to that is good for nothing: it proved nothing.
+                let token = StaffToken { about: Vec::new(), ..token.clone() };
+                return self.refuse(tx, &token, own, why.describe(), now).await;
             }
             (Err(why), _) => {
                 let handled = for_staff("command-refused", Vec::new(), mail);
@@ -67,7 +68,7 @@ impl Bot {
             return Ok(for_staff("command-refused", Vec::new(), mail));
         };
         let command = match (command, about) {
-            (Err(why), _) => return self.refuse(tx, &token.member, own, &why, now).await,
+            (Err(why), _) => return self.refuse(tx, &token, own, &why, now).await,
             (Ok(Command::Help), _) => {
                 let receipt = Receipt { member: &token.member, did: "", undo: false, text: HELP };
                 write_receipt(tx, &receipt, None, now).await?;
@@ -75,15 +76,18 @@ impl Bot {
             }
             (Ok(_), None) => {
                 let why = "That mail is about several cases: write the reference, too, as in “done DEL-7K3M-Q2XA”.";
-                return self.refuse(tx, &token.member, own, why, now).await;
+                return self.refuse(tx, &token, own, why, now).await;
             }
             (Ok(command), Some(about)) => (command, about),
         };
-        // A mail that somebody sends again is the same bytes or the same words: once is all.
-        let once = hash(&[&letter.id.to_string(), &command.1, &own.to_lowercase()]);
+        // A mail that somebody sends again says the same: once is all. Blanks and what follows
+        // may change on the way without breaking a DKIM signature.
+        let line = own.lines().next().unwrap_or_default().to_lowercase();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let once = hash(&[&letter.id.to_string(), &command.1, &line]);
         if !tx.note_command(&once, now).await? {
-            let why = "The same answer to the same mail came before, and was done then. Answer a newer mail if you mean it again.";
-            return self.refuse(tx, &token.member, own, why, now).await;
+            let why = "The same answer to the same mail came before. Answer a newer mail if you mean it again.";
+            return self.refuse(tx, &token, own, why, now).await;
         }
         self.obey(tx, &token, authority, command, own, now).await
     }
@@ -130,12 +134,12 @@ impl Bot {
             None => None,
         };
         let Some(stored) = found else {
-            return self.refuse(tx, &token.member, own, "There is no such case.", now).await;
+            return self.refuse(tx, token, own, "There is no such case.", now).await;
         };
         let name = act.as_str();
         let undo = matches!(act, Act::Complete { .. } | Act::Refuse { .. });
         match act_on_case(tx, &self.settings, &stored, by, act, None, now).await? {
-            Acted::Refused(why) => self.refuse(tx, &token.member, own, &why, now).await,
+            Acted::Refused(why) => self.refuse(tx, token, own, &why, now).await,
             Acted::Done(did) => {
                 let receipt = Receipt { member: &token.member, did: &did, undo, text: "" };
                 let case = (stored.id, &stored.case.reference);
@@ -165,14 +169,12 @@ impl Bot {
             let brought = Brought { address, received_at, message: Some(id) };
             let decided = open_case(tx, &self.settings, &brought, by, now).await?;
             if let Some((_, case)) = &decided.case {
-                opened.push(format!("{} for {}", case.reference, address.masked()));
+                opened.push(came_of_opening(decided.decision.reason, &case.reference, address));
             }
         }
         Ok(match opened.is_empty() {
             true => gone(),
-            false => {
-                Acted::Done(format!("opened {}; they are asked to confirm", opened.join(", ")))
-            }
+            false => Acted::Done(opened.join("; ")),
         })
     }
 
@@ -185,7 +187,7 @@ impl Bot {
         now: DateTime<Utc>,
     ) -> Result<Handled> {
         match said {
-            Acted::Refused(why) => self.refuse(tx, &token.member, own, &why, now).await,
+            Acted::Refused(why) => self.refuse(tx, token, own, &why, now).await,
             Acted::Done(did) => {
                 let receipt = Receipt { member: &token.member, did: &did, undo: false, text: "" };
                 write_receipt(tx, &receipt, None, now).await?;
@@ -195,17 +197,20 @@ impl Bot {
     }
 
     /// Says why nothing was done, to the address that the token was mailed to and to no other.
+    /// Who mistyped answers that mail: it is about the same matters.
     async fn refuse(
         &self,
         tx: &mut Tx,
-        member: &EmailAddress,
+        token: &StaffToken,
         own: &str,
         why: &str,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
         let said: String = own.lines().next().unwrap_or_default().chars().take(120).collect();
         let values = json!({ "why": why, "said": said, "remedy": HELP });
-        tx.write_to_staff(&Letter::with(LetterKind::ActRefused, values), None, member, now).await?;
+        let letter = Letter::with(LetterKind::ActRefused, values);
+        let letter = Letter { about: token.about.clone(), ..letter };
+        tx.write_to_staff(&letter, None, &token.member, now).await?;
         Ok(Handled::new(Outcome::Acted, "act-refused"))
     }
 
@@ -231,6 +236,20 @@ impl Bot {
             }
         }
         Ok(told)
+    }
+}
+
+/// What came of opening a case for an address, which may have had one.
+fn came_of_opening(reason: Reason, case: &Reference, address: &EmailAddress) -> String {
+    let who = address.masked();
+    match reason {
+        Reason::AlreadyAsked => format!("found {case} for {who}, who was asked already"),
+        Reason::VerificationRepeated => format!("found {case} for {who}, who is asked once more"),
+        Reason::RepeatNoted => format!("found {case} for {who}, which is confirmed already"),
+        Reason::VerificationDeferred => {
+            format!("opened {case} for {who}, who is asked once the limits of that address allow")
+        }
+        _ => format!("opened {case} for {who}, who is asked to confirm"),
     }
 }
 

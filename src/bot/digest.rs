@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use tracing::info;
 
 use super::Settings;
-use super::timer::{DIGEST, POLLED};
+use super::timer::{DIGEST, DIGEST_BEFORE, POLLED};
 use crate::case::Letter;
 use crate::case::identity::Finding;
 use crate::case::work::StaffRole;
@@ -49,7 +49,8 @@ pub async fn brief(store: &Store, settings: &Settings, stored: StoredCase) -> Re
     Ok(Brief { stored, seen, finding })
 }
 
-/// The digest as of `now`; reads only.
+/// The digest as of `now`; reads only. In place of a colleague it tells what the last one
+/// told them, and what came since.
 ///
 /// # Errors
 /// Storage errors.
@@ -59,7 +60,8 @@ pub async fn digest_letter(
     instead_of: &str,
     now: DateTime<Utc>,
 ) -> Result<Letter> {
-    let since = store.mark_at(DIGEST).await?.unwrap_or(now - Duration::days(1));
+    let mark = if instead_of.is_empty() { DIGEST } else { DIGEST_BEFORE };
+    let since = store.mark_at(mark).await?.unwrap_or(now - Duration::days(1));
     let mut messages = store.messages_for_people(since, now).await?;
     let recent = |at: Option<DateTime<Utc>>| {
         at.is_some_and(|at| now - at <= Duration::days(SUGGESTIONS_DAYS))
@@ -107,6 +109,9 @@ pub async fn write_digest(
         if tx.note_digest(fired_at, &member.address).await? {
             tx.write_to_staff(&letter, None, &member.address, now).await?;
         }
+    }
+    if let Some(before) = tx.mark_at(DIGEST).await? {
+        tx.set_mark_at(DIGEST_BEFORE, before).await?;
     }
     tx.set_mark_at(DIGEST, now).await?;
     tx.commit().await?;

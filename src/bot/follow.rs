@@ -110,7 +110,9 @@ impl Bot {
             }
             (Verdict::Bounce, Some(letter)) => self.bounce(tx, &letter, now).await,
             // The officer is away: somebody else has to see the digest.
-            (Verdict::LeftAlone(why), Some(letter)) if letter.kind == LetterKind::Digest => {
+            (Verdict::LeftAlone(why), Some(letter))
+                if letter.kind == LetterKind::Digest && answers_for_somebody_away(*why) =>
+            {
                 let told = self.digest_to_deputy(tx, &letter, now).await?;
                 let reason = if told { "officer-away" } else { why.as_str() };
                 Ok(Handled::new(Outcome::LeftAlone, reason))
@@ -297,6 +299,25 @@ impl Bot {
     }
 }
 
+/// Whether a machine answered in somebody's place. A receipt or a report of a delay says that
+/// the digest was read, or is on its way.
+fn answers_for_somebody_away(why: LeftAlone) -> bool {
+    match why {
+        LeftAlone::NullReturnPath
+        | LeftAlone::AutoSubmitted
+        | LeftAlone::Precedence
+        | LeftAlone::Autoresponder => true,
+        LeftAlone::NotARequest
+        | LeftAlone::Report
+        | LeftAlone::OwnMail
+        | LeftAlone::List
+        | LeftAlone::ReadReceipt
+        | LeftAlone::FeedbackReport
+        | LeftAlone::TooManyHops
+        | LeftAlone::RoleSender => false,
+    }
+}
+
 /// A request on its way to a case.
 pub(super) struct Asked {
     pub(super) recipient: Recipient,
@@ -321,7 +342,11 @@ fn meaning(letter: LetterKind, answer: Answer) -> Result<Event, &'static str> {
     }
     match (letter, answer) {
         (
-            LetterKind::RequestConfirmed | LetterKind::NotOurs | LetterKind::ProofRequest,
+            LetterKind::RequestConfirmed
+            | LetterKind::NotOurs
+            | LetterKind::ProofRequest
+            | LetterKind::ExtensionNotice
+            | LetterKind::StaffMessage,
             Answer::Withdraw,
         ) => Ok(Event::Withdrawn { means }),
         (

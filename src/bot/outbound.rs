@@ -210,9 +210,12 @@ impl Bot {
             .map(|(what, text)| json!({ "what": what, "text": text }))
             .collect();
         let mut letter = letter.clone();
-        letter.values["case"] = brief.lines(policy, day_of(now, policy.zone));
-        letter.values["card"] = card.into();
-        letter.values["commands"] = (self.settings.mail_commands != MailCommands::Off).into();
+        if let Some(values) = letter.values.as_object_mut() {
+            let commands = self.settings.mail_commands != MailCommands::Off;
+            values.insert("case".to_owned(), brief.lines(policy, day_of(now, policy.zone)));
+            values.insert("card".to_owned(), card.into());
+            values.insert("commands".to_owned(), commands.into());
+        }
         Ok(letter)
     }
 

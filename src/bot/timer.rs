@@ -14,6 +14,8 @@ pub const POLLED: &str = "polled_at";
 pub const PROGRESS: &str = "progress_at";
 /// When the last digest was written.
 pub(super) const DIGEST: &str = "digest_at";
+/// When the one before it was: what the last one told is what came since then.
+pub(super) const DIGEST_BEFORE: &str = "digest_before_at";
 /// Since when staff know that the inbox cannot be read.
 const POLL_ALARM: &str = "poll_alarm_at";
 /// When old excerpts were last thrown away.

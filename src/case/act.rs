@@ -164,7 +164,7 @@ impl Act {
             Act::Note(text) => format!("noted: {text}"),
             Act::Write(sentence) => format!("wrote to the requester: {}", sentence.describe()),
             Act::Undo => "took the last step back".to_owned(),
-            Act::Seen => "has seen that a letter came back".to_owned(),
+            Act::Seen => "saw that a letter came back".to_owned(),
         }
     }
 }
@@ -268,8 +268,8 @@ impl Sentence {
     /// In words for staff.
     pub fn describe(self) -> &'static str {
         match self {
-            Sentence::WhichWorkspace => "which workspace is it about?",
-            Sentence::WhichBusiness => "which business is it about?",
+            Sentence::WhichWorkspace => "a question, which workspace it is about",
+            Sentence::WhichBusiness => "a question, which business it is about",
             Sentence::StillWorking => "we are working on it, and the date holds",
             Sentence::OnHold => "something has to be kept for now",
         }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Months, NaiveDate, Utc};
 use serde_json::json;
 
 use super::Policy;
-use super::act::{Act, Deleted, ExtensionReason};
+use super::act::{Act, Deleted, ExtensionReason, ProofWant, RefusalGround, Sentence};
 use super::deadline::{Law, day_of, extended_law_due_on, nearest_date};
 use super::decide::{close, confirm, correct_role};
 use super::decision::{Change, Decision, Reason};
@@ -38,114 +38,140 @@ fn outcome_of(
     policy: &Policy,
     now: DateTime<Utc>,
 ) -> Decision {
-    use State::{AwaitingProof, AwaitingVerification, Closed, InProgress, OnHold, Redirecting};
-    match (case.state, act) {
-        (
-            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
-            Act::Note(_),
-        ) => keep_work(case, Reason::NoteWritten),
-        (
-            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
-            Act::Seen,
-        ) => seen(case),
+    match case.state {
+        State::AwaitingVerification => before_confirmation(case, act, policy, now),
+        State::AwaitingProof | State::InProgress | State::OnHold => {
+            at_work(case, act, facts, policy, now)
+        }
+        State::Redirecting => while_redirecting(case, act, facts, policy, now),
+        State::Closed(_) => when_closed(case, act, facts),
+    }
+}
 
-        (AwaitingVerification, Act::Verify { role }) => {
-            let mut decision = confirm(case, Means::Staff, *role, policy, now);
-            decision.reason = Reason::VerifiedByStaff;
-            decision
+/// Nobody has proved yet that the request is theirs: only a person's own check helps.
+fn before_confirmation(case: &Case, act: &Act, policy: &Policy, now: DateTime<Utc>) -> Decision {
+    match act {
+        Act::Verify { role } => {
+            let decision = confirm(case, Means::Staff, *role, policy, now);
+            Decision { reason: Reason::VerifiedByStaff, ..decision }
         }
-        (AwaitingProof | InProgress | OnHold | Redirecting, Act::Verify { .. }) => {
-            Decision::keep(Reason::AlreadyConfirmed)
-        }
+        Act::Note(_) => keep_work(case, Reason::NoteWritten),
+        Act::Seen => seen(case),
+        Act::Undo => Decision::keep(Reason::NothingToUndo),
+        Act::SetRole(_)
+        | Act::ApproveProof
+        | Act::AskProofAgain(_)
+        | Act::Hold { .. }
+        | Act::Release { .. }
+        | Act::Extend { .. }
+        | Act::Refuse { .. }
+        | Act::Complete { .. }
+        | Act::Tick { .. }
+        | Act::Write(_) => Decision::keep(Reason::NotConfirmedYet),
+    }
+}
 
-        (AwaitingProof | InProgress | OnHold | Redirecting, Act::SetRole(role)) => {
-            correct_role(case, *role, facts, now)
-        }
-
-        (AwaitingProof, Act::ApproveProof) => approve_proof(case, facts, now),
-        (AwaitingProof, Act::AskProofAgain(want)) => {
-            let work = Work { proof: Some(Proof::Asked), ..case.work.clone() };
-            let letter = Letter::with(LetterKind::ProofRequest, json!({ "want": want.as_str() }));
-            Decision::change(Change::default(), Reason::ProofAskedAgain)
-                .with_work(work)
-                .with_letter(letter, now)
-        }
-        (InProgress | OnHold | Redirecting, Act::ApproveProof | Act::AskProofAgain(_)) => {
-            Decision::keep(Reason::NoProofWanted)
-        }
-
-        (AwaitingProof | InProgress | OnHold, Act::Hold { items, ground, look_again_on }) => {
+fn at_work(case: &Case, act: &Act, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> Decision {
+    let waits_for_proof = case.work.wants_proof();
+    match act {
+        Act::Verify { .. } => Decision::keep(Reason::AlreadyConfirmed),
+        Act::SetRole(role) => correct_role(case, *role, facts, now),
+        Act::ApproveProof if waits_for_proof => approve_proof(case, facts, now),
+        Act::AskProofAgain(want) if waits_for_proof => ask_proof_again(case, *want, now),
+        Act::ApproveProof | Act::AskProofAgain(_) => Decision::keep(Reason::NoProofWanted),
+        Act::Hold { items, ground, look_again_on } => {
             hold(case, items, *ground, *look_again_on, policy, now)
         }
-        (AwaitingProof | InProgress | OnHold, Act::Release { items }) => {
-            release(case, items, policy)
-        }
-        (AwaitingProof | InProgress | OnHold, Act::Extend { months, reason }) => {
-            extend(case, *months, *reason, policy, now)
-        }
-        (AwaitingProof | InProgress | OnHold | Redirecting, Act::Refuse { ground, words }) => {
-            let values = json!({ "ground": ground.as_str(), "words": words });
-            let letter = Letter::with(LetterKind::Refusal, values);
-            end(case, Resolution::Refused, Reason::RequestRefused, letter, policy, now)
-        }
-        (AwaitingProof | InProgress | OnHold, Act::Tick { items, done }) => {
-            tick(case, items, *done, policy, now)
-        }
-
-        (AwaitingProof, Act::Complete { .. }) => Decision::keep(Reason::ProofMissing),
-        (OnHold, Act::Complete { .. }) => Decision::keep(Reason::CaseOnHold),
-        (InProgress | Redirecting, Act::Complete { outcome, deleted, kept }) => {
+        Act::Release { items } => release(case, items, policy),
+        Act::Extend { months, reason } => extend(case, *months, *reason, policy, now),
+        Act::Refuse { ground, words } => refuse(case, *ground, words, policy, now),
+        Act::Complete { .. } if case.state == State::OnHold => Decision::keep(Reason::CaseOnHold),
+        Act::Complete { .. } if waits_for_proof => Decision::keep(Reason::ProofMissing),
+        Act::Complete { outcome, deleted, kept } => {
             complete(case, *outcome, deleted, kept, policy, now)
         }
+        Act::Tick { items, done } => tick(case, items, *done, policy, now),
+        Act::Note(_) => keep_work(case, Reason::NoteWritten),
+        Act::Write(sentence) => write(case, *sentence, now),
+        Act::Undo => Decision::keep(Reason::NothingToUndo),
+        Act::Seen => seen(case),
+    }
+}
 
-        (AwaitingProof | InProgress | OnHold | Redirecting, Act::Write(sentence)) => {
-            let values = json!({ "sentence": sentence.as_str() });
-            let letter = Letter::with(LetterKind::StaffMessage, values);
-            keep_work(case, Reason::MessageWritten).with_letter(letter, now)
+/// Sent to a business: there is nothing to delete here, unless that was wrong.
+fn while_redirecting(
+    case: &Case,
+    act: &Act,
+    facts: &Facts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Decision {
+    match act {
+        Act::Verify { .. } => Decision::keep(Reason::AlreadyConfirmed),
+        Act::SetRole(role) => correct_role(case, *role, facts, now),
+        Act::ApproveProof | Act::AskProofAgain(_) => Decision::keep(Reason::NoProofWanted),
+        Act::Refuse { ground, words } => refuse(case, *ground, words, policy, now),
+        Act::Complete { outcome, deleted, kept } => {
+            complete(case, *outcome, deleted, kept, policy, now)
         }
-
-        (Closed(_), Act::Undo) => undo(case, facts),
-        (AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting, Act::Undo) => {
-            Decision::keep(Reason::NothingToUndo)
+        Act::Note(_) => keep_work(case, Reason::NoteWritten),
+        Act::Write(sentence) => write(case, *sentence, now),
+        Act::Undo => Decision::keep(Reason::NothingToUndo),
+        Act::Seen => seen(case),
+        Act::Hold { .. } | Act::Release { .. } | Act::Extend { .. } | Act::Tick { .. } => {
+            Decision::keep(Reason::NotInWork)
         }
+    }
+}
 
-        (
-            Redirecting,
-            Act::Hold { .. } | Act::Release { .. } | Act::Extend { .. } | Act::Tick { .. },
-        ) => Decision::keep(Reason::NotInWork),
-        (
-            AwaitingVerification,
-            Act::SetRole(_)
-            | Act::ApproveProof
-            | Act::AskProofAgain(_)
-            | Act::Hold { .. }
-            | Act::Release { .. }
-            | Act::Extend { .. }
-            | Act::Refuse { .. }
-            | Act::Complete { .. }
-            | Act::Tick { .. }
-            | Act::Write(_),
-        ) => Decision::keep(Reason::NotConfirmedYet),
-        (
-            Closed(_),
-            Act::Verify { .. }
-            | Act::SetRole(_)
-            | Act::ApproveProof
-            | Act::AskProofAgain(_)
-            | Act::Hold { .. }
-            | Act::Release { .. }
-            | Act::Extend { .. }
-            | Act::Refuse { .. }
-            | Act::Complete { .. }
-            | Act::Tick { .. }
-            | Act::Write(_),
-        ) => Decision::keep(Reason::AlreadyClosed),
+fn when_closed(case: &Case, act: &Act, facts: &Facts) -> Decision {
+    match act {
+        Act::Note(_) => keep_work(case, Reason::NoteWritten),
+        Act::Undo => undo(case, facts),
+        Act::Seen => seen(case),
+        Act::Verify { .. }
+        | Act::SetRole(_)
+        | Act::ApproveProof
+        | Act::AskProofAgain(_)
+        | Act::Hold { .. }
+        | Act::Release { .. }
+        | Act::Extend { .. }
+        | Act::Refuse { .. }
+        | Act::Complete { .. }
+        | Act::Tick { .. }
+        | Act::Write(_) => Decision::keep(Reason::AlreadyClosed),
     }
 }
 
 /// Nothing but the fact that somebody acted.
 fn keep_work(case: &Case, reason: Reason) -> Decision {
     Decision::change(Change::default(), reason).with_work(case.work.clone())
+}
+
+fn write(case: &Case, sentence: Sentence, now: DateTime<Utc>) -> Decision {
+    let values = json!({ "sentence": sentence.as_str() });
+    let letter = Letter::with(LetterKind::StaffMessage, values);
+    keep_work(case, Reason::MessageWritten).with_letter(letter, now)
+}
+
+fn ask_proof_again(case: &Case, want: ProofWant, now: DateTime<Utc>) -> Decision {
+    let work = Work { proof: Some(Proof::Asked), ..case.work.clone() };
+    let letter = Letter::with(LetterKind::ProofRequest, json!({ "want": want.as_str() }));
+    Decision::change(Change::default(), Reason::ProofAskedAgain)
+        .with_work(work)
+        .with_letter(letter, now)
+}
+
+fn refuse(
+    case: &Case,
+    ground: RefusalGround,
+    words: &str,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Decision {
+    let values = json!({ "ground": ground.as_str(), "words": words });
+    let letter = Letter::with(LetterKind::Refusal, values);
+    end(case, Resolution::Refused, Reason::RequestRefused, letter, policy, now)
 }
 
 fn seen(case: &Case) -> Decision {
@@ -158,10 +184,10 @@ fn seen(case: &Case) -> Decision {
 
 /// Where work goes on: by proof and hold.
 fn working_state(work: &Work) -> State {
-    match work.proof {
-        _ if work.whole_hold().is_some() => State::OnHold,
-        Some(Proof::Asked | Proof::Received) => State::AwaitingProof,
-        Some(Proof::Approved) | None => State::InProgress,
+    match (work.whole_hold(), work.wants_proof()) {
+        (Some(_), _) => State::OnHold,
+        (None, true) => State::AwaitingProof,
+        (None, false) => State::InProgress,
     }
 }
 

@@ -71,15 +71,16 @@ pub fn decide(
             Event::LetterFailed { letter },
         ) => returned(case, *letter),
 
-        (AwaitingProof, Event::ProofReceived) => {
+        (AwaitingProof | OnHold, Event::ProofReceived) if case.work.wants_proof() => {
             let work = Work { proof: Some(Proof::Received), ..case.work.clone() };
             Decision::change(Change::default(), Reason::ProofReceived)
                 .with_work(work)
                 .telling(LetterKind::CaseConfirmed, StaffRole::Officer)
         }
-        (AwaitingVerification | InProgress | OnHold | Redirecting, Event::ProofReceived) => {
-            Decision::keep(Reason::NoProofWanted)
-        }
+        (
+            AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
+            Event::ProofReceived,
+        ) => Decision::keep(Reason::NoProofWanted),
 
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
@@ -198,8 +199,9 @@ pub(super) fn confirm(
 /// Where a confirmed case belongs by who is asking, with the letter that says so.
 fn place(case: &Case, role: Option<Role>, reason: Reason, now: DateTime<Utc>) -> Decision {
     let mut work = Work { remind_at: None, ..case.work.clone() };
+    let held = work.whole_hold().is_some();
     let (state, kind, reason, ends_at) = match role {
-        Some(Role::Customer) => {
+        Some(Role::Customer) if !held => {
             let ends_at = now + Duration::days(Policy::REDIRECT_DAYS.into());
             (State::Redirecting, LetterKind::NotOurs, Reason::SentToBusiness, Some(ends_at))
         }
@@ -211,15 +213,14 @@ fn place(case: &Case, role: Option<Role>, reason: Reason, now: DateTime<Utc>) ->
             };
             (State::AwaitingProof, LetterKind::ProofRequest, asked, None)
         }
-        Some(Role::OwnAccount | Role::Workspace | Role::Business | Role::NotSure) | None => {
+        Some(_) | None => {
+            // Whoever is no representative owes no authorization.
+            work.proof = work.proof.filter(|proof| *proof == Proof::Approved);
             (State::InProgress, LetterKind::RequestConfirmed, reason, None)
         }
     };
     // What is on hold stays there, whoever asks.
-    let state = match state {
-        State::InProgress if work.whole_hold().is_some() => State::OnHold,
-        other => other,
-    };
+    let state = if held { State::OnHold } else { state };
     let change =
         Change { state: Some(state), role, redirect_ends_at: ends_at, ..Change::default() };
     Decision::change(change, reason).with_work(work).with_letter(Letter::plain(kind), now)
@@ -232,10 +233,11 @@ pub(super) fn correct_role(case: &Case, role: Role, facts: &Facts, now: DateTime
         return Decision::keep(Reason::AlreadyConfirmed);
     }
     let mut decision = place(case, Some(role), Reason::RoleCorrected, now);
-    if decision.change.state == Some(case.state) {
-        decision.letters.clear();
-    }
-    decision.letters.retain(|(letter, _)| !facts.written.contains(&letter.kind));
+    let stays = decision.change.state == Some(case.state);
+    decision.letters.retain(|(letter, _)| {
+        let asks_something = letter.kind == LetterKind::ProofRequest;
+        (asks_something || !stays) && !facts.written.contains(&letter.kind)
+    });
     decision
 }
 

@@ -132,8 +132,10 @@ pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: 
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         lines.push((what, parts.join(", ")));
     }
-    if case.confirmed_at.is_some() {
-        lines.push(("Means", PROVES.to_owned()));
+    match case.confirmed_by {
+        Some(Means::Page | Means::Reply) => lines.push(("Means", PROVES.to_owned())),
+        Some(Means::Staff) => lines.push(("Means", VOUCHED.to_owned())),
+        None => {}
     }
     lines
 }
@@ -141,6 +143,10 @@ pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: 
 /// What a confirmation is worth.
 pub const PROVES: &str =
     "A confirmation proves control of the mailbox at that time, and nothing more.";
+
+/// What the word of staff is worth.
+pub const VOUCHED: &str =
+    "Staff vouch for who this is; that they control the mailbox was not shown.";
 
 /// By which act somebody confirmed, in words for staff.
 pub fn by_which_act(means: Means) -> &'static str {

@@ -188,6 +188,11 @@ impl Work {
         self.holds.iter().find(|hold| hold.item.is_none())
     }
 
+    /// Whether an authorization is asked for and not approved yet.
+    pub fn wants_proof(&self) -> bool {
+        matches!(self.proof, Some(Proof::Asked | Proof::Received))
+    }
+
     /// The hold on one item.
     pub fn hold_on(&self, item: &str) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.item.as_deref() == Some(item))

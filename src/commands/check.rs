@@ -89,7 +89,7 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
     });
     lines.push(database(setup).await);
     lines.push(match setup.settings() {
-        Ok(settings) => match settings.accounts.len() {
+        Ok(settings) => match settings.accounts.count() {
             Some(count) => line(Verdict::Ok, "accounts", format!("the list holds {count} addresses")),
             None => line(
                 Verdict::Note,

@@ -66,6 +66,7 @@ pub async fn letters(config: &Path, command: LettersCommand) -> Result<ExitCode>
                 let hold = match line.hold.as_deref() {
                     Some("approval") => "waits for approval",
                     Some("budget") => "waits for the daily budget",
+                    Some("undo") => "can still be taken back",
                     _ => line.status.as_str(),
                 };
                 let to =

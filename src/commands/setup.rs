@@ -62,7 +62,17 @@ impl Setup {
     /// # Errors
     /// As [`Setup::read`].
     pub fn templates(&self) -> Result<Templates> {
-        templates(&self.config)
+        let templates = templates(&self.config)?;
+        let language = &self.config.identity.language;
+        if !templates.speaks(language) {
+            let codes: Vec<&str> = templates.languages().map(|(code, _)| code).collect();
+            bail!(
+                "{}: identity.language: there are no letters in {language:?}; there are {}",
+                self.config.file.display(),
+                codes.join(", ")
+            );
+        }
+        Ok(templates)
     }
 
     /// What the bot works by.

@@ -214,11 +214,12 @@ fn values(
 
 /// The names in a letter's values, said in its language: grounds, reasons, items of the scope.
 fn in_language(letter: &Letter, words: &Words, identity: &Identity, language: &str) -> Value {
-    let name = |key: &str| letter.values[key].as_str().unwrap_or_default();
+    let name =
+        |key: &str| letter.values.get(key).and_then(|value| value.as_str()).unwrap_or_default();
     match letter.kind {
         LetterKind::Completion => {
-            let kept: Vec<Kept> =
-                serde_json::from_value(letter.values["kept"].clone()).unwrap_or_default();
+            let kept = letter.values.get("kept").cloned().unwrap_or_default();
+            let kept: Vec<Kept> = serde_json::from_value(kept).unwrap_or_default();
             let item = |one: &Kept| {
                 let found = identity.scope.iter().find(|item| item.item == one.what);
                 context! {

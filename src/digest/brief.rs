@@ -39,7 +39,7 @@ impl Brief {
             "card": in_a_line(case, &self.seen, &self.finding),
             "date": nearest.map(|date| day_in_words(date.on)).unwrap_or_default(),
             "which": which_date(nearest),
-            "days": nearest.map_or("no date".to_owned(), |date| days_left(date.on, today)),
+            "days": nearest.map_or_else(|| without_date(case.state), |date| days_left(date.on, today)),
             "alarm": left.is_some_and(|left| left < 0 || ALARM_DAYS.contains(&left)),
             "bar": format!("{}/{}", left.unwrap_or(0).max(0), policy.fulfil_days),
             "other": other_date(case, nearest),
@@ -75,10 +75,10 @@ impl Brief {
                 format!("find out who they are, then {}", to_delete(case, policy))
             }
             (State::InProgress, _) => to_delete(case, policy),
-            (State::Closed(_), _) if case.work.returned.is_some() => {
-                "a letter came back: reach them another way, then say \u{201c}seen\u{201d}"
-                    .to_owned()
-            }
+            (State::Closed(_), _) if let Some(letter) = case.work.returned => format!(
+                "the letter \u{201c}{}\u{201d} came back: reach them another way, then say \u{201c}seen\u{201d}",
+                letter.as_str()
+            ),
             (State::Closed(_), _) => "nothing".to_owned(),
         }
     }
@@ -122,6 +122,13 @@ fn other_date(case: &Case, nearest: Option<NearestDate>) -> String {
             format!("the law's date is {}", day_in_words(law))
         }
         _ => String::new(),
+    }
+}
+
+fn without_date(state: State) -> String {
+    match state.resolution() {
+        Some(_) => state_in_words(state),
+        None => "no date".to_owned(),
     }
 }
 

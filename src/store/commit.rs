@@ -16,7 +16,8 @@ use crate::case::identity::{Deed, Evidence};
 use crate::case::state::evolve;
 use crate::case::work::StaffRole;
 use crate::case::{
-    Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, State, decide,
+    Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, Source, State,
+    decide,
 };
 
 /// Which case an event is about.
@@ -91,6 +92,17 @@ pub enum Release {
     OnApproval,
 }
 
+/// Who of the staff did it, and what: told apart from the journal, deletable.
+fn in_whose_name(happening: &Happening<'_>) -> Option<String> {
+    match &happening.event {
+        Event::Acted { by, act } => Some(format!("{} {}", by.who(), act.describe())),
+        Event::RequestReceived { source: Source::Staff, .. } => {
+            happening.evidence.and_then(|(_, seen)| seen.how.clone())
+        }
+        _ => None,
+    }
+}
+
 /// Those of a role; without any, whoever stands in: the lead, the deputy, and else the officers.
 pub fn members_for(members: &[Member], role: StaffRole) -> Vec<&Member> {
     let order = match role {
@@ -147,10 +159,7 @@ impl Tx {
             }
             (None, None) => anyhow::bail!("A case was opened for nobody"),
         };
-        let detail = match &happening.event {
-            Event::Acted { by, act } => Some(format!("{} {}", by.who(), act.describe())),
-            _ => None,
-        };
+        let detail = in_whose_name(happening);
         self.append_journal(&NewEntry {
             reference: &after.reference,
             at: now,

@@ -202,7 +202,7 @@ impl Store {
     ) -> Result<Vec<Entry>> {
         const SQL: &str = "SELECT journal.*, details.salt, details.text FROM journal \
             LEFT JOIN details ON details.seq = journal.seq WHERE at > ? AND at <= ? \
-            AND event IN (SELECT value FROM json_each(?)) ORDER BY journal.seq LIMIT 500";
+            AND (event IN (SELECT value FROM json_each(?)) OR (event = 'request-received' AND details.text IS NOT NULL)) ORDER BY journal.seq LIMIT 500";
         let names = serde_json::to_string(Act::NAMES)?;
         let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until)).bind(names);
         Ok(query.fetch_all(self.readers()).await?.iter().map(Entry::read).collect())

@@ -420,6 +420,16 @@ impl Letter {
         self.text[at..].split_whitespace().next().unwrap().to_owned()
     }
 
+    /// The link to the page of staff about a case or message.
+    #[track_caller]
+    pub(crate) fn staff_link(&self, about: &str) -> String {
+        let at = self
+            .text
+            .find(&format!("https://privacy.flexus.example/s/{about}/"))
+            .unwrap_or_else(|| panic!("no link to {about} in {}", self.text));
+        self.text[at..].split_whitespace().next().unwrap().to_owned()
+    }
+
     /// The plus-address that an answer goes back to.
     pub(crate) fn answer_address(&self) -> String {
         self.reply_to.split(['<', '>']).nth(1).unwrap().to_owned()

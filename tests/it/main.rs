@@ -1,6 +1,9 @@
 //! Everything that needs more than one module: one binary, one harness.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 mod answers;
+mod authority;
+mod authority_by_mail;
+mod authority_by_page;
 mod bounces;
 mod browser;
 mod browser_story;
@@ -24,5 +27,9 @@ mod requests;
 mod restart;
 mod servers;
 mod settings;
+mod stories;
+mod stories_of_events;
+mod stories_of_staff;
 mod tidy;
+mod transcript;
 mod wire;

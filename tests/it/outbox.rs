@@ -36,6 +36,25 @@ async fn after_a_second_uncertain_end_a_person_looks() {
     assert!(desk.last_letter_to(OFFICER).words().contains("may or may not have arrived, twice"));
 }
 
+/// For a provider that throttles.
+#[tokio::test]
+async fn no_more_letters_leave_in_a_minute_than_the_provider_takes() {
+    let smtp = "kind = \"smtp\"\nhost = \"127.0.0.1\"\ntls = \"none\"\nper_minute = 3";
+    let mut desk =
+        Desk::with(|config| config.replace("kind = \"maildir\"\npath = \"out\"", smtp)).await;
+    desk.sleeps_for(TimeDelta::minutes(1));
+    for n in 0..8 {
+        desk.mail_arrives(&mail(&format!("someone{n}@example.net"), REQUEST, "please"));
+    }
+    desk.polls().await;
+    for sent in [3, 6, 8, 8] {
+        desk.submits().await;
+        desk.submits().await;
+        assert_eq!(desk.letters_out(), sent);
+        desk.sleeps_for(TimeDelta::minutes(1));
+    }
+}
+
 #[tokio::test]
 async fn a_temporary_refusal_waits_longer_each_time() {
     let mut desk = Desk::live().await;

@@ -158,6 +158,48 @@ async fn a_link_that_is_none_says_so() {
     }
 }
 
+/// What a link scanner did before the press stands on the identity card; it decides nothing.
+#[tokio::test]
+async fn staff_see_that_a_scanner_opened_the_link_before() {
+    let (mut desk, link) = asked().await;
+    let path = link.strip_prefix("https://privacy.flexus.example").unwrap();
+    for agent in ["Mozilla/5.0 LinkScanner", ""] {
+        let request = Request::get(path).header("user-agent", agent).body(Body::empty()).unwrap();
+        desk.asks_page(request).await;
+    }
+    desk.sleeps_for(chrono::TimeDelta::minutes(30));
+    let person = Request::get(path)
+        .header("user-agent", "Mozilla/5.0 (iPhone) Safari/605")
+        .body(Body::empty())
+        .unwrap();
+    desk.asks_page(person).await;
+    desk.confirms(&link, "own-account").await;
+    let told = desk.last_letter_to(crate::harness::OFFICER).words();
+    let seen = "the link had been opened 3 times before, 2 of them as a link scanner does";
+    assert!(told.contains(seen), "{told}");
+}
+
+/// The form and the pages speak the visitor's language, or the one they choose.
+#[tokio::test]
+async fn the_form_speaks_the_visitors_language_and_the_letters_follow() {
+    let mut desk = Desk::live().await;
+    for (header, url, words) in [
+        ("de-AT,de;q=0.9,en;q=0.5", "/", "lang=\"de\""),
+        ("de", "/?lang=fr", "lang=\"fr\""),
+        ("nl", "/", "lang=\"en\""),
+        ("nl", "/?lang=xx", "lang=\"en\""),
+    ] {
+        let request =
+            Request::get(url).header("accept-language", header).body(Body::empty()).unwrap();
+        assert!(desk.asks_page(request).await.body.contains(words), "{header} {url}");
+    }
+    desk.presses("/", "email=jane%40example.org&lang=es").await;
+    desk.settles().await;
+    let letter = desk.last_letter_to(JANE);
+    assert!(letter.raw.contains("lang=3D\"es\"") || letter.raw.contains("lang=\"es\""));
+    assert!(desk.opens(&letter.link()).await.body.contains("lang=\"es\""));
+}
+
 /// The reply token of a letter opens no page, and the page's token is no answer.
 #[tokio::test]
 async fn a_token_is_good_for_one_purpose() {

@@ -80,7 +80,6 @@ pub(super) async fn show(
     settings: &Settings,
     text: &str,
     as_json: bool,
-    now: DateTime<Utc>,
 ) -> Result<()> {
     let reference = reference(text)?;
     let found = store.case_of_reference(&reference).await?;
@@ -117,7 +116,7 @@ pub(super) async fn show(
     }
     let zone = settings.policy.zone;
     let moment = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
-    print_head(&brief, settings, day_of(now, zone));
+    print_head(&brief, settings);
     print_checklist(stored, settings, &moment);
     for file in &files {
         let one = &file.attachment;
@@ -136,12 +135,11 @@ fn lines_of_card(brief: &Brief, settings: &Settings) -> Vec<(&'static str, Strin
     card(&brief.stored.case, address, &brief.seen, &brief.finding, settings.policy.zone)
 }
 
-fn print_head(brief: &Brief, settings: &Settings, today: NaiveDate) {
+fn print_head(brief: &Brief, settings: &Settings) {
     let case = &brief.stored.case;
     let day = |day: Option<NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
     println!("{}  {}", case.reference, state_in_words(case.state));
-    let lines = brief.lines(&settings.policy, today);
-    println!("  {:<14}{}", "Next", lines["next"].as_str().unwrap_or_default());
+    println!("  {:<14}{}", "Next", brief.next_step(&settings.policy));
     println!("  {:<14}{}", "Promised by", day(case.due_on));
     println!("  {:<14}{}", "Law's date", day(case.law_due_on));
     for (what, text) in lines_of_card(brief, settings) {

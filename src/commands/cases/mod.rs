@@ -183,7 +183,7 @@ pub async fn cases(config: &Path, command: CasesCommand) -> Result<ExitCode> {
     match command {
         CasesCommand::List { all, json } => list::list(&store, &settings, all, json, now).await?,
         CasesCommand::Show { reference, json } => {
-            list::show(&store, &settings, &reference, json.json, now).await?;
+            list::show(&store, &settings, &reference, json.json).await?;
         }
         CasesCommand::Open { address, from_message, received_on, by } => {
             let request = match (from_message, address, received_on) {
