@@ -71,16 +71,10 @@ pub fn decide(
             Event::LetterFailed { letter },
         ) => returned(case, *letter),
 
-        (AwaitingProof | OnHold, Event::ProofReceived) if case.work.wants_proof() => {
-            let work = Work { proof: Some(Proof::Received), ..case.work.clone() };
-            Decision::change(Change::default(), Reason::ProofReceived)
-                .with_work(work)
-                .telling(LetterKind::CaseConfirmed, StaffRole::Officer)
-        }
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
             Event::ProofReceived,
-        ) => Decision::keep(Reason::NoProofWanted),
+        ) => receive_proof(case),
 
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
@@ -259,6 +253,17 @@ pub(super) fn close(
     let work = Work { remind_at: None, holds: Vec::new(), ..case.work.clone() };
     let change = Change { state, closed_at: Some(now), ..Change::default() };
     Decision::change(change, reason).with_work(work)
+}
+
+/// Something came in answer to the question for an authorization.
+fn receive_proof(case: &Case) -> Decision {
+    if !case.work.wants_proof() {
+        return Decision::keep(Reason::NoProofWanted);
+    }
+    let work = Work { proof: Some(Proof::Received), ..case.work.clone() };
+    Decision::change(Change::default(), Reason::ProofReceived)
+        .with_work(work)
+        .telling(LetterKind::CaseConfirmed, StaffRole::Officer)
 }
 
 /// Staff have to see that a letter they count on never arrived.

@@ -94,7 +94,7 @@ pub type Line = (&'static str, String);
 
 /// The card, line by line.
 pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: Tz) -> Vec<Line> {
-    let moment = |at: DateTime<Utc>| at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string();
+    let moment = |at: DateTime<Utc>| at.with_timezone(&zone).format("%-d %B %Y, %H:%M").to_string();
     let mut lines = vec![
         ("Address", address.to_owned()),
         (

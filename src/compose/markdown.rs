@@ -269,8 +269,7 @@ const BUTTON_STYLE: &str = "display:inline-block;padding:13px 22px;background:#0
 const CODE: &str = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:14px;\
     background:#f3f4f6;padding:1px 4px;border-radius:3px";
 const RULE: &str = "border:0;border-top:1px solid #dfe3e8;margin:24px 0 20px";
-/// A longer word has to be broken on a phone.
-const UNBROKEN_CHARS_MAX: usize = 30;
+const WHOLE: &str = "display:inline-block";
 const QUIET: &str = "font-style:normal;font-size:15px;color:#566072";
 /// What stands below a rule.
 const SMALL_PRINT: &str = "font-size:14px;line-height:1.5;color:#566072";
@@ -332,13 +331,13 @@ fn close_tag(tag: TagEnd) -> &'static str {
     }
 }
 
-/// A word; a masked address is not broken inside.
+/// A word; a masked address is not broken inside where it fits into a line.
 fn html_of(word: &str) -> String {
-    let is_masked = word.contains('…') && word.contains('@');
-    if is_masked && word.chars().count() <= UNBROKEN_CHARS_MAX {
-        return format!("<span style=\"white-space:nowrap\">{}</span>", escape_html(word));
+    let (word, space) = word.strip_suffix(' ').map_or((word, ""), |word| (word, " "));
+    if word.contains('…') && word.contains('@') {
+        return format!("<span style=\"{WHOLE}\">{}</span>{space}", escape_html(word));
     }
-    escape_html(word)
+    escape_html(word) + space
 }
 
 fn escape_html(text: &str) -> String {
@@ -381,13 +380,11 @@ mod tests {
     }
 
     #[test]
-    fn a_masked_address_is_not_broken_unless_it_has_to_be() {
-        let html = |address: &str| to_html(&format!("to {} now", escape(address)), "en");
-        let whole = "to <span style=\"white-space:nowrap\">j…e@example.org </span>now";
-        assert!(html("j…e@example.org").contains(whole), "{}", html("j…e@example.org"));
-        let long = format!("j…e@{}.example", "x".repeat(UNBROKEN_CHARS_MAX));
-        assert!(!html(&long).contains("nowrap"));
-        assert!(!html("and so on…").contains("nowrap"));
+    fn a_masked_address_is_kept_whole() {
+        let html = to_html(&format!("to {} now, and so on…", escape("j…e@example.org")), "en");
+        let whole =
+            "to <span style=\"display:inline-block\">j…e@example.org</span> now, and so on…";
+        assert!(html.contains(whole), "{html}");
     }
 
     #[test]
