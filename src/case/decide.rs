@@ -207,12 +207,12 @@ fn place(case: &Case, role: Option<Role>, reason: Reason, now: DateTime<Utc>) ->
             };
             (State::AwaitingProof, LetterKind::ProofRequest, asked, None)
         }
-        Some(_) | None => {
-            // Whoever is no representative owes no authorization.
-            work.proof = work.proof.filter(|proof| *proof == Proof::Approved);
-            (State::InProgress, LetterKind::RequestConfirmed, reason, None)
-        }
+        Some(_) | None => (State::InProgress, LetterKind::RequestConfirmed, reason, None),
     };
+    if role != Some(Role::Business) {
+        // Whoever is no representative owes no authorization.
+        work.proof = work.proof.filter(|proof| *proof == Proof::Approved);
+    }
     // What is on hold stays there, whoever asks.
     let state = if held { State::OnHold } else { state };
     let change =
