@@ -120,7 +120,7 @@ impl By {
     }
 }
 
-/// The rule as the issue says it, in other words than the code.
+/// The rule once more, in other words than the code.
 fn may(token: Option<Token>, by: By) -> bool {
     let opens = token.is_some_and(|token| {
         [Age::Fresh, Age::LastSecond].contains(&token.age)
@@ -172,7 +172,7 @@ fn sender(dmarc: Dmarc) -> SenderAuth {
 }
 
 #[test]
-fn every_combination_of_facts_is_decided_as_the_issue_says() {
+fn every_combination_of_facts_is_decided_by_one_rule() {
     let now = at(START);
     let (mut seen, mut allowed_in_all) = (0, 0);
     for token in Token::all() {

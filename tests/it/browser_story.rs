@@ -18,7 +18,7 @@ const DESKTOP: (u32, u32) = (1280, 900);
 const FIND_BARRIERS: &str = "
     const missing = [], all = css => Array.from(document.querySelectorAll(css));
     const expect = (holds, what) => { if (!holds) missing.push(what); };
-    const says = element => element.innerText.trim() !== '';
+    const says = element => element.textContent.trim() !== '';
     expect(document.documentElement.lang === 'en', 'lang');
     expect(document.title.trim() !== '', 'title');
     expect(all('h1').length === 1 && says(document.querySelector('h1')), 'one h1');
@@ -307,5 +307,45 @@ async fn links_that_do_not_work_say_so_kindly() {
     assert!(text.contains("You can ask again"), "{text}");
     page_is_well_made(&browser).await;
     picture(&browser, "lapsed-360").await;
+    browser.close().await;
+}
+
+/// The officer's whole work on a phone: the mail, the page, two presses, and the requester knows.
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_complete_a_case_on_a_phone() {
+    let desk = LiveDesk::over_folders().await;
+    let link = desk.link_for_jane().await;
+    let browser = Browser::start(PHONE.0, PHONE.1).await;
+    browser.goto(&link).await;
+    browser.click("input[name=role][value=own-account]").await;
+    browser.click("input[name=asked][value=yes]").await;
+    browser.click("button[name=act][value=confirm]").await;
+    browser.wait_for_text("Your request is confirmed").await;
+    let reference = desk.the_case()["reference"].as_str().unwrap().to_owned();
+
+    let news = desk.letter_about(&format!("{reference}: confirmed, please delete")).await;
+    browser.goto(&news.staff_link()).await;
+    let text = browser.wait_for_text("Identity card").await;
+    assert!(text.contains(JANE), "whole on the page: {text}");
+    assert!(text.contains("proves control of the mailbox at that time, and nothing more"));
+    assert!(!browser.horizontal_overflow().await);
+    picture(&browser, "staff-360").await;
+    browser.click("input[name=item][value=profile]").await;
+    browser.click("button[name=act][value=tick]").await;
+    browser.wait_for_text("are you sure?").await;
+    browser.click("button[name=sure]").await;
+    browser.wait_for_text("Done.").await;
+    let choose = "document.querySelector('#outcome').value = 'deleted'; \
+                  for (const one of document.querySelectorAll('select[name^=item-]')) one.value = 'deleted';";
+    browser.execute(choose).await;
+    browser.click("button[name=act][value=complete]").await;
+    let sure = browser.wait_for_text("are you sure?").await;
+    assert!(sure.contains("completed: everything deleted"), "{sure}");
+    assert_eq!(desk.state(), "in-progress", "asked once more");
+    browser.click("button[name=sure]").await;
+    browser.wait_for_text("Done.").await;
+    page_is_well_made(&browser).await;
+    let completion = desk.letter_about("Your data deletion request is complete").await;
+    assert_eq!(completion.header("To"), JANE);
     browser.close().await;
 }

@@ -364,10 +364,18 @@ impl Letter {
     /// The link to the page.
     #[track_caller]
     pub(crate) fn link(&self) -> String {
+        self.link_with("/c/")
+    }
+
+    /// The link to the page of staff.
+    pub(crate) fn staff_link(&self) -> String {
+        self.link_with("/s/")
+    }
+
+    fn link_with(&self, path: &str) -> String {
         let text = self.text();
-        let link = text
-            .split_whitespace()
-            .find(|word| word.starts_with("http://127.0.0.1:") && word.contains("/c/"));
+        let mut words = text.split_whitespace();
+        let link = words.find(|word| word.starts_with("http://127.0.0.1:") && word.contains(path));
         link.unwrap_or_else(|| panic!("no link in {text}")).to_owned()
     }
 
@@ -472,6 +480,37 @@ fn is_well_made(letter: &Letter, to: &str) {
 
 fn servers() -> MailServers {
     MailServers::start(&[DESK, OFFICER, JANE, JOHN])
+}
+
+/// Staff need no terminal and no page: from request to completion by mail alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_finish_a_case_by_answering_its_mail() {
+    const PASSES: &str =
+        "Authentication-Results: mx.flexus.example; dmarc=pass header.from=flexus.example\n";
+    let servers = servers();
+    let mut desk = LiveDesk::over(&servers).await;
+    servers.post(JANE, DESK, &request(JANE)).await;
+    let verification = desk.letter(&servers, JANE, 1).await;
+    servers.post(JANE, DESK, &answer(JANE, &verification, "Yes")).await;
+    let news = desk.letter(&servers, OFFICER, 1).await;
+    assert!(news.subject().ends_with("confirmed, please delete"), "{}", news.subject());
+
+    servers.post(OFFICER, DESK, &answer(OFFICER, &news, "done")).await;
+    let refused = desk.letter(&servers, OFFICER, 2).await;
+    assert_eq!(refused.subject(), "Nothing was done");
+    assert!(refused.text().contains("no aligned DMARC pass"), "{}", refused.text());
+    assert_eq!(desk.state(), "in-progress");
+
+    let commands = "partly: invoices: tax until 2036-12-31";
+    let genuine = format!("{PASSES}{}", answer(OFFICER, &news, commands));
+    servers.post(OFFICER, DESK, &genuine).await;
+    let receipt = desk.letter(&servers, OFFICER, 3).await;
+    assert!(receipt.subject().ends_with(": done"), "{}", receipt.subject());
+    let completion = desk.letter(&servers, JANE, 3).await;
+    is_well_made(&completion, JANE);
+    assert!(words(&completion.text()).contains("invoices: tax and accounting law"));
+    assert_eq!(desk.the_case()["resolution"], "completed");
+    desk.stops().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
