@@ -133,7 +133,7 @@ pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: 
         lines.push((what, parts.join(", ")));
     }
     match case.confirmed_by {
-        Some(Means::Page | Means::Reply) => lines.push(("Means", PROVES.to_owned())),
+        Some(Means::Page | Means::Reply) => lines.push(("Note", PROVES.to_owned())),
         Some(Means::Staff) => lines.push(("Means", VOUCHED.to_owned())),
         None => {}
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::case::Reason;
+use crate::store::inbox::Outcome;
 use crate::store::journal::Entry;
 use crate::store::lists::{LetterLine, MessageLine};
 
@@ -18,22 +19,41 @@ pub fn history(
         lines.push((entry.at, format!("{}{detail}", reason_in_words(&entry.reason))));
     }
     for line in messages {
-        let outcome = line.outcome.map_or("not handled", |outcome| outcome.as_str());
         let excerpt = line.excerpt.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
-        lines.push((line.received_at, format!("mail in: {outcome}, {}{excerpt}", line.reason)));
+        lines.push((
+            line.received_at,
+            format!("mail in, {}{excerpt}", outcome_in_words(line.outcome)),
+        ));
     }
     for line in letters {
         let (at, words) = match line.submitted_at {
-            Some(at) => (at, "submitted".to_owned()),
+            Some(at) => (at, "sent".to_owned()),
             None => (
                 line.written_at,
                 line.hold.as_ref().map_or(line.status.clone(), |hold| format!("waits for {hold}")),
             ),
         };
-        lines.push((at, format!("letter out: {}, {words}", line.kind)));
+        lines.push((at, format!("letter out, {words}: {}", line.kind.replace('-', " "))));
     }
     lines.sort_by_key(|(at, _)| *at);
     lines
+}
+
+/// What a mail did to its case.
+fn outcome_in_words(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Opened) => "a request: opened the case",
+        Some(Outcome::Joined) => "asked again",
+        Some(Outcome::Noted) => "asked again, not verified",
+        Some(Outcome::Confirmed) => "confirmed",
+        Some(Outcome::Ended) => "ended the case",
+        Some(Outcome::Told) => "told more",
+        Some(Outcome::Acted) => "an act of staff",
+        Some(Outcome::Bounced) => "a letter came back",
+        Some(Outcome::ForStaff) => "for staff to read",
+        Some(outcome) => outcome.as_str(),
+        None => "not handled yet",
+    }
 }
 
 /// What a reason of the journal means.
