@@ -69,7 +69,7 @@ impl LiveDesk {
     }
 
     /// Waits for the one letter with that subject.
-    async fn letter_about(&self, subject: &str) -> Letter {
+    pub(crate) async fn letter_about(&self, subject: &str) -> Letter {
         self.until(subject, || {
             self.written().into_iter().find(|letter| letter.subject() == subject)
         })

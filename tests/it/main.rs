@@ -14,6 +14,7 @@ mod decision_table;
 mod digest;
 mod forgetting;
 mod harness;
+mod host;
 mod journal;
 mod killed;
 mod letters;
