@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -112,7 +112,8 @@ impl Settings {
             limits: config.limits.clone(),
             members: config.staff.members.clone(),
             mail_commands: config.staff.mail_commands,
-            accounts: Accounts::open(csv.as_deref())?,
+            accounts: Accounts::open(csv.as_deref())
+                .with_context(|| format!("{}: accounts.csv", config.file.display()))?,
             messages_days: config.retention.messages_days,
             digest: config.staff.digest.clone(),
             per_minute: config.per_minute(),

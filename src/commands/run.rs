@@ -66,12 +66,12 @@ pub async fn start(
     page: Option<Page>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
+    let settings = setup.settings()?;
     let database = setup.database();
     let _lock = lock(&database)?;
     let key = setup.key(true)?;
     let mailbox = setup.mailbox()?;
     let (submitter, lines) = setup.submitter()?;
-    let settings = setup.settings()?;
     let clock = Clock::System;
     let started_at = clock.now();
     let shared = Arc::new(settings.clone());

@@ -68,10 +68,17 @@ fn help_tells_a_newcomer_where_to_begin() {
     let (ok, out, _) = run(Path::new("/"), &["--help"]);
     assert!(ok);
     insta::assert_snapshot!(out);
-    for command in ["demo", "run", "check", "explain", "cases", "letters", "digest", "journal"] {
+    for command in [
+        "demo", "run", "check", "explain", "cases", "letters", "messages", "digest", "journal",
+        "stats", "staff",
+    ] {
         let (ok, out, _) = run(Path::new("/"), &[command, "--help"]);
         assert!(ok && out.contains("Usage:"), "{command}");
     }
+}
+
+fn with_scope(item: &str) -> String {
+    format!("{SETTINGS}[[scope]]\n{item}\n")
 }
 
 /// Bad input: one clear message with file, key or line, and nothing is made.
@@ -107,6 +114,34 @@ fn a_wrong_configuration_is_refused_before_anything_happens() {
             "there is no rules/forms/nope.toml; there are flexus",
         ),
         (SETTINGS.to_owned() + "[limits]\nx = 1\n", "unknown field `x`"),
+        (
+            replaced("name = \"Officer\"", "name = \"Officer\"\nrole = \"chef\""),
+            "unknown variant `chef`",
+        ),
+        (
+            replaced("name = \"Officer\"", "name = \"Officer\"\nrole = \"lead\""),
+            "somebody has to be the officer",
+        ),
+        (
+            replaced("digest = ", "mail_commands = \"always\"\ndigest = "),
+            "unknown variant `always`",
+        ),
+        (
+            replaced("time_zone", "language = \"it\"\ntime_zone"),
+            "there are no letters in \"it\"; there are de, en, es, fr",
+        ),
+        (
+            SETTINGS.to_owned() + "[accounts]\ncsv = \"none.csv\"\n",
+            "Cannot read the list of accounts",
+        ),
+        (with_scope("item = \"Moon\"\nfor = [\"account\"]\nen = \"x\""), "is no name: lower-case"),
+        (with_scope("item = \"moon\"\nfor = [\"account\"]\nde = \"x\""), "needs words for people"),
+        (with_scope("item = \"moon\"\nfor = []\nen = \"x\""), "belongs to no request"),
+        (
+            with_scope("item = \"moon\"\nfor = [\"account\"]\nen = \"x\"\nnote = \"y\""),
+            "unknown field `note`",
+        ),
+        (SETTINGS.to_owned() + "[retention]\nclosed_days = 0\n", "retention.closed_days: 0 is not"),
     ] {
         let host = Host::new(&config);
         for command in ["run", "check"] {
