@@ -44,6 +44,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// Wakes that are looked at together, so that ends of attempts share a transaction.
 const WAKES_AT_ONCE: usize = 64;
 
+/// The policy that the cases' next dates were reckoned by.
+const POLICY: &str = "policy";
+
 /// What of the configuration the bot works by.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -149,6 +152,12 @@ impl Bot {
         let now = clock.now();
         let mut tx = store.begin().await?;
         let uncertain = tx.recover_claimed(now).await?;
+        // With other settings other days count, also for cases that nobody touches any more.
+        let policy = format!("{:?}", settings.policy);
+        if tx.mark(POLICY).await?.as_deref() != Some(policy.as_str()) {
+            tx.look_at_all_again(&settings.policy).await?;
+            tx.set_mark(POLICY, &policy).await?;
+        }
         tx.commit().await?;
         if uncertain > 0 {
             warn!(

@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use tracing::info;
 
 use super::Bot;
-use crate::case::{Event, Letter};
+use crate::case::{Event, Letter, Reason};
 use crate::store::commit::{About, Happening};
 
 /// When the inbox was last read to its end.
@@ -42,6 +42,11 @@ impl Bot {
         for case in &cases {
             let happening = Happening::new(Event::TimePassed, About::Case(*case));
             let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
+            if decided.decision.reason == Reason::NothingDue {
+                // It must not stand in the way of others.
+                tx.set_look_at(*case, Some(now + Duration::hours(1))).await?;
+                continue;
+            }
             if let Some((_, case)) = decided.case {
                 info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
             }

@@ -123,6 +123,30 @@ impl Tx {
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
 
+    /// Reckons anew when each case has to be looked at: the policy has changed.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn look_at_all_again(&mut self, policy: &Policy) -> Result<()> {
+        const SQL: &str = select_cases!("WHERE cases.look_at IS NOT NULL");
+        let rows = sqlx::query(SQL).fetch_all(self.connection()).await?;
+        for row in &rows {
+            let found = stored(row)?;
+            self.set_look_at(found.id, look_at(&found.case, policy)).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts off a case to which time brought nothing.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn set_look_at(&mut self, id: CaseId, at: Option<DateTime<Utc>>) -> Result<()> {
+        let query = sqlx::query("UPDATE cases SET look_at = ? WHERE id = ?");
+        query.bind(at.map(millis)).bind(id.0).execute(self.connection()).await?;
+        Ok(())
+    }
+
     pub(super) async fn insert_case(
         &mut self,
         case: &Case,

@@ -93,6 +93,15 @@ async fn a_closed_case_is_reduced_after_ninety_days_and_the_journal_still_verifi
     assert_eq!(desk.store.verify_journal().await.unwrap().problems, Vec::<String>::new());
 }
 
+/// Other settings count for cases that closed before, too.
+#[tokio::test]
+async fn a_shorter_retention_reaches_cases_that_closed_before() {
+    let (desk, _) = completed().await;
+    let mut desk = desk.restarts_with(|config| config + "[retention]\nclosed_days = 10\n").await;
+    desk.days_pass(11).await;
+    assert!(!everything(&desk).await.contains(JANE));
+}
+
 #[tokio::test]
 async fn a_case_of_every_end_is_reduced() {
     for words in ["No, that was not me", "Yes"] {

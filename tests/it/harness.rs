@@ -182,6 +182,12 @@ impl Desk {
         desk
     }
 
+    /// The same with other settings.
+    pub(crate) async fn restarts_with(mut self, change: impl FnOnce(String) -> String) -> Desk {
+        self.config = change(self.config);
+        self.restarts().await
+    }
+
     /// Ends as by `kill -9`: nothing is finished.
     pub(crate) async fn dies(self) -> Desk {
         self.bot.abort();
