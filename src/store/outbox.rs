@@ -272,9 +272,13 @@ impl Tx {
             let budget = budget_of(class);
             let of_class =
                 budget.class_max.saturating_sub(self.released_in_class(class, now).await?);
-            let query = sqlx::query_scalar(USED).bind(&name).bind(&origin).bind(since);
-            let used: u32 = query.fetch_one(self.connection()).await?;
-            let of_origin = budget.origin_max.saturating_sub(used);
+            let mut of_origin = budget.origin_max;
+            // Where the class has no room, no origin has: thousands may wait in it.
+            if of_class > 0 {
+                let query = sqlx::query_scalar(USED).bind(&name).bind(&origin).bind(since);
+                let used: u32 = query.fetch_one(self.connection()).await?;
+                of_origin = of_origin.saturating_sub(used);
+            }
             rooms.insert(format!("{name} {origin}"), of_class.min(of_origin));
             rooms.insert(name, of_class);
         }
