@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use tracing::info;
 
 use super::Bot;
+use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
 use crate::store::commit::{About, Happening};
 
@@ -64,6 +65,8 @@ impl Bot {
         }
         let before = now - Duration::days(self.settings.messages_days.into());
         tx.forget_messages(before).await?;
+        // Not while its mail is still a key: then the same words would act again.
+        tx.forget_commands(now - Duration::days(STAFF_TOKEN_DAYS + 1)).await?;
         tx.set_mark_at(FORGOT, now).await?;
         tx.commit().await?;
         self.store.empty_log().await

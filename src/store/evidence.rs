@@ -94,21 +94,29 @@ impl Tx {
     }
 
     /// Takes personal words out of messages that were handled before that instant, and the
-    /// letters to staff that are older. `true` when there was anything.
+    /// letters to staff that are older.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn forget_messages(&mut self, before: DateTime<Utc>) -> Result<bool> {
+    pub async fn forget_messages(&mut self, before: DateTime<Utc>) -> Result<()> {
         const MESSAGES: &str = "UPDATE inbox SET proposed = NULL, excerpt = NULL, dismissal = NULL, dismissed = 1 \
             WHERE handled_at <= ? AND (excerpt IS NOT NULL OR proposed IS NOT NULL OR dismissal IS NOT NULL)";
         const LETTERS: &str = "DELETE FROM outbox WHERE to_staff = 1 AND written_at <= ? \
             AND status NOT IN ('waiting', 'claimed', 'uncertain')";
-        let mut rows = 0;
-        for sql in [MESSAGES, LETTERS, "DELETE FROM commands WHERE at <= ?"] {
-            let done = sqlx::query(sql).bind(millis(before)).execute(self.connection()).await?;
-            rows += done.rows_affected();
+        for sql in [MESSAGES, LETTERS] {
+            sqlx::query(sql).bind(millis(before)).execute(self.connection()).await?;
         }
-        Ok(rows > 0)
+        Ok(())
+    }
+
+    /// Forgets commands by mail whose token is good for nothing any more.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn forget_commands(&mut self, before: DateTime<Utc>) -> Result<()> {
+        let query = sqlx::query("DELETE FROM commands WHERE at <= ?").bind(millis(before));
+        query.execute(self.connection()).await?;
+        Ok(())
     }
 
     /// Notes that a command by mail was done.
