@@ -9,7 +9,7 @@ use super::follow::for_staff;
 use super::staff::{
     Acted, Brought, Receipt, act_on_case, message_of, open_case, staff_token, write_receipt,
 };
-use crate::case::authority::{Denied, StaffToken, Way, authorize};
+use crate::case::authority::{Denied, Member, StaffToken, Way, authorize};
 use crate::case::work::StaffRole;
 use crate::case::{Act, Authority, Letter, LetterKind, Reason, Reference};
 use crate::classify::Classification;
@@ -243,6 +243,12 @@ impl Bot {
         let Some(token) = staff_token(tx, &self.settings, Some(letter)).await? else {
             return Ok(false);
         };
+        // Only the officer's own: deputies who are away would pass it on to each other for ever.
+        let is_officer =
+            |member: &&Member| member.address == token.member && member.role == StaffRole::Officer;
+        if !self.settings.members.iter().any(|member| is_officer(&member)) {
+            return Ok(false);
+        }
         let deputies = members_for(&self.settings.members, StaffRole::Deputy);
         let digest =
             super::digest::digest_letter(&self.store, &self.settings, &token.name, now).await?;

@@ -126,7 +126,7 @@ impl Bot {
                     Some(case) => {
                         Handled { case: Some(case), ..for_staff("later-mail", Vec::new(), mail) }
                     }
-                    None => for_staff(why.as_str(), proposal(*why, mail), mail),
+                    None => for_staff(why.as_str(), self.proposed(*why, mail), mail),
                 })
             }
             // A mail from a requester's address without a token: listed for staff, decides nothing.
@@ -148,6 +148,21 @@ impl Bot {
             Some(author) => Ok(tx.open_case_for(author).await?.map(|stored| stored.id)),
             None => Ok(None),
         }
+    }
+
+    /// Whom a mail proposes to ask: never the desk itself, nor staff.
+    fn proposed(&self, why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
+        let desk = &self.settings.desk;
+        let is_ours = |address: &EmailAddress| {
+            desk.address.same_mailbox(address)
+                || desk.staff.iter().any(|member| member.same_mailbox(address))
+        };
+        let mut found = proposal(why, mail);
+        found.retain(|address| !is_ours(address));
+        if why == ForStaff::ForwardedByStaff {
+            found.truncate(1);
+        }
+        found
     }
 
     /// The language to answer a mail in.
@@ -353,6 +368,9 @@ fn meaning(letter: LetterKind, answer: Answer) -> Result<Event, &'static str> {
             LetterKind::RequestConfirmed | LetterKind::NotOurs | LetterKind::ProofRequest,
             Answer::Role(role),
         ) => Ok(Event::RoleChanged { role }),
+        (LetterKind::NotOurs, Answer::Yes | Answer::No | Answer::Unclear) => {
+            Ok(Event::RedirectAnswered)
+        }
         (LetterKind::ProofRequest, Answer::Yes | Answer::No | Answer::Unclear) => {
             Ok(Event::ProofReceived)
         }
@@ -411,9 +429,7 @@ fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
         ForStaff::NamesAnotherAddress => {
             author.into_iter().chain(text::addresses(&mail.body.own)).collect()
         }
-        ForStaff::ForwardedByStaff => {
-            text::addresses(&mail.body.quoted).into_iter().take(1).collect()
-        }
+        ForStaff::ForwardedByStaff => text::addresses(&mail.body.quoted),
         ForStaff::FormNotAuthenticated => {
             text::addresses(&mail.body.own).into_iter().take(1).collect()
         }

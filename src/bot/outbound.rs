@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use super::Bot;
 use super::digest::brief;
 use crate::case::deadline::day_of;
-use crate::case::identity::card;
+use crate::case::identity::{Show, card};
 use crate::case::{Event, Letter, LetterKind};
 use crate::compose::message::Draft;
 use crate::compose::{Outgoing, compose};
@@ -205,10 +205,11 @@ impl Bot {
         let brief = brief(&self.store, &self.settings, stored).await?;
         let case = &brief.stored.case;
         let masked = brief.stored.subject.as_ref().map(EmailAddress::masked).unwrap_or_default();
-        let card: Vec<Value> = card(case, &masked, &brief.seen, &brief.finding, policy.zone)
-            .into_iter()
-            .map(|(what, text)| json!({ "what": what, "text": text }))
-            .collect();
+        let card: Vec<Value> =
+            card(case, &masked, &brief.seen, &brief.finding, policy.zone, Show::Masked)
+                .into_iter()
+                .map(|(what, text)| json!({ "what": what, "text": text }))
+                .collect();
         let mut letter = letter.clone();
         if let Some(values) = letter.values.as_object_mut() {
             let commands = self.settings.mail_commands != MailCommands::Off;

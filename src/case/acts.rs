@@ -126,6 +126,8 @@ fn while_redirecting(
 
 fn when_closed(case: &Case, act: &Act, facts: &Facts) -> Decision {
     match act {
+        // Nothing personal may come back to a case that was reduced.
+        Act::Note(_) if case.work.forgotten.is_some() => Decision::keep(Reason::AlreadyClosed),
         Act::Note(_) => keep_work(case, Reason::NoteWritten),
         Act::Undo => undo(case, facts),
         Act::Seen => seen(case),
@@ -297,6 +299,9 @@ fn tick(
     let Some(items) = known(items, policy).filter(|items| !items.is_empty()) else {
         return Decision::keep(Reason::UnknownItem);
     };
+    if done && items.iter().any(|item| case.work.hold_on(item).is_some()) {
+        return Decision::keep(Reason::CaseOnHold);
+    }
     let mut work = case.work.clone();
     for item in items {
         if done {
@@ -367,7 +372,7 @@ pub fn still_open(
     let unsaid = items.filter(|item| !kept.iter().any(|one| one.what == *item));
     unsaid.partition(|item| match deleted {
         Deleted::All => case.work.hold_on(item).is_none(),
-        Deleted::Only(items) => items.contains(item),
+        Deleted::Only(items) => items.contains(item) && case.work.hold_on(item).is_none(),
     })
 }
 

@@ -52,10 +52,7 @@ pub fn decide(
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
             Event::Disowned { .. },
-        ) => {
-            let closed = close(case, Resolution::Withdrawn, Reason::NotRequested, now);
-            Decision { suppress: true, ..closed }
-        }
+        ) => disown(case, now),
 
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting,
@@ -76,6 +73,12 @@ pub fn decide(
             Event::ProofReceived,
         ) => receive_proof(case),
 
+        (Redirecting, Event::RedirectAnswered) => put_off_redirect(now),
+        (AwaitingVerification, Event::RedirectAnswered) => Decision::keep(Reason::NotConfirmedYet),
+        (AwaitingProof | InProgress | OnHold, Event::RedirectAnswered) => {
+            Decision::keep(Reason::AlreadyConfirmed)
+        }
+
         (
             AwaitingVerification | AwaitingProof | InProgress | OnHold | Redirecting | Closed(_),
             Event::TimePassed,
@@ -94,6 +97,7 @@ pub fn decide(
             | Event::RoleChanged { .. }
             | Event::Disowned { .. }
             | Event::Withdrawn { .. }
+            | Event::RedirectAnswered
             | Event::ProofReceived,
         ) => Decision::keep(Reason::AlreadyClosed),
     }
@@ -109,7 +113,7 @@ fn begin(event: &Event, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> D
                 return Decision::keep(Reason::AddressSuppressed);
             }
             let opened = open(*source, *received_at, facts, policy, now);
-            Decision { lift: facts.suppressed, ..opened }
+            Decision { lift: facts.suppressed && *authenticated, ..opened }
         }
         Event::VerificationReleased
         | Event::Confirmed { .. }
@@ -117,6 +121,7 @@ fn begin(event: &Event, facts: &Facts, policy: &Policy, now: DateTime<Utc>) -> D
         | Event::Disowned { .. }
         | Event::Withdrawn { .. }
         | Event::LetterFailed { .. }
+        | Event::RedirectAnswered
         | Event::ProofReceived
         | Event::TimePassed
         | Event::Acted { .. } => Decision::keep(Reason::NoCase),
@@ -255,6 +260,13 @@ pub(super) fn close(
     Decision::change(change, reason).with_work(work)
 }
 
+/// It closes only after seven days without another answer.
+fn put_off_redirect(now: DateTime<Utc>) -> Decision {
+    let ends_at = now + Duration::days(Policy::REDIRECT_DAYS.into());
+    let change = Change { redirect_ends_at: Some(ends_at), ..Change::default() };
+    Decision::change(change, Reason::RedirectPutOff)
+}
+
 /// Something came in answer to the question for an authorization.
 fn receive_proof(case: &Case) -> Decision {
     if !case.work.wants_proof() {
@@ -264,6 +276,12 @@ fn receive_proof(case: &Case) -> Decision {
     Decision::change(Change::default(), Reason::ProofReceived)
         .with_work(work)
         .telling(LetterKind::CaseConfirmed, StaffRole::Officer)
+}
+
+/// The owner of the mailbox never asked.
+fn disown(case: &Case, now: DateTime<Utc>) -> Decision {
+    let closed = close(case, Resolution::Withdrawn, Reason::NotRequested, now);
+    Decision { suppress: true, ..closed }
 }
 
 /// Staff have to see that a letter they count on never arrived.

@@ -128,6 +128,8 @@ named! {
         VerificationExpired = "verification-expired",
         /// Nobody objected to being sent to the business.
         RedirectUnanswered = "redirect-unanswered",
+        /// Somebody did: staff read it, and the case stays open for seven more days.
+        RedirectPutOff = "redirect-put-off",
         /// No date has come.
         NothingDue = "nothing-due",
         /// Confirmed for a business: authorization is asked for.

@@ -73,15 +73,20 @@ fn escalation(case: &Case, policy: &Policy) -> Option<(DateTime<Utc>, Due)> {
         Some(StaffRole::Deputy) => (StaffRole::Lead, LEAD_DAYS),
         Some(StaffRole::Lead) => return None,
     };
-    let near = nearest_date(case)?.on.checked_sub_days(Days::new(days))?;
+    let due_on = nearest_date(case)?.on;
+    let near = due_on.checked_sub_days(Days::new(days))?;
+    let last = due_on.pred_opt()?;
     let acted_on = case.work.acted_at.map(|at| day_of(at, policy.zone));
     let quiet_until = acted_on.and_then(|on| on.checked_add_days(Days::new(QUIET_DAYS)));
-    let on = quiet_until.map_or(near, |until| until.max(near));
+    // However lately somebody acted: before the date has passed.
+    let on = quiet_until.map_or(near, |until| until.min(last).max(near));
     Some((start_of(on, policy.zone), Due::Escalation(role)))
 }
 
 fn forgetting(case: &Case, policy: &Policy) -> Option<(DateTime<Utc>, Due)> {
     let (what, days) = match case.work.forgotten {
+        // First a person has to see that a letter came back.
+        None if case.work.returned.is_some() => return None,
         None => (Forgotten::Reduced, policy.retention_days),
         Some(Forgotten::Reduced) => {
             (Forgotten::Erased, policy.retention_days.max(policy.backup_rollover_days))

@@ -79,6 +79,8 @@ pub enum Event {
     },
     /// Time passed; dates may have come.
     TimePassed,
+    /// Somebody who was sent to a business answered, in words that a person has to read.
+    RedirectAnswered,
     /// A mail came in answer to the letter that asks for authorization.
     ProofReceived,
     /// Staff did something.
@@ -102,6 +104,7 @@ impl Event {
             Event::Withdrawn { .. } => "withdrawn",
             Event::LetterFailed { .. } => "letter-failed",
             Event::TimePassed => "time-passed",
+            Event::RedirectAnswered => "redirect-answered",
             Event::ProofReceived => "proof-received",
             Event::Acted { act, .. } => act.as_str(),
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Means;
 use super::state::{Case, Role, named};
 use super::work::Proof;
+use crate::mail::EmailAddress;
 
 /// What was seen when somebody asked or confirmed. Personal: kept beside the case, and gone
 /// when it is reduced.
@@ -93,7 +94,14 @@ impl Finding {
 pub type Line = (&'static str, String);
 
 /// The card, line by line.
-pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: Tz) -> Vec<Line> {
+pub fn card(
+    case: &Case,
+    address: &str,
+    seen: &[Seen],
+    finding: &Finding,
+    zone: Tz,
+    show: Show,
+) -> Vec<Line> {
     let moment = |at: DateTime<Utc>| at.with_timezone(&zone).format("%-d %B %Y, %H:%M").to_string();
     let mut lines = vec![
         ("Address", address.to_owned()),
@@ -127,7 +135,7 @@ pub fn card(case: &Case, address: &str, seen: &[Seen], finding: &Finding, zone: 
             (Deed::Confirmed, Some(means)) => by_which_act(means),
             _ => "",
         };
-        let facts = facts(&one.evidence);
+        let facts = facts(&one.evidence, show);
         let parts = [moment(one.at), act.to_owned(), facts];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         lines.push((what, parts.join(", ")));
@@ -157,11 +165,25 @@ pub fn by_which_act(means: Means) -> &'static str {
     }
 }
 
-fn facts(evidence: &Evidence) -> String {
+/// How addresses stand on the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Whole: on the page and on the host.
+    Whole,
+    /// Masked: in mail.
+    Masked,
+}
+
+fn facts(evidence: &Evidence, show: Show) -> String {
+    let shown = |address: &String| match show {
+        Show::Whole => address.clone(),
+        Show::Masked => EmailAddress::parse(address)
+            .map_or_else(|_| "an address".to_owned(), |address| address.masked()),
+    };
     let mut facts = Vec::new();
     facts.extend(evidence.sender.as_ref().map(|sender| format!("sender: {sender}")));
-    facts.extend(evidence.sent_by.as_ref().map(|by| format!("the mail came from {by}")));
-    facts.extend(evidence.reply_to.as_ref().map(|to| format!("answers would go to {to}")));
+    facts.extend(evidence.sent_by.as_ref().map(|by| format!("the mail came from {}", shown(by))));
+    facts.extend(evidence.reply_to.as_ref().map(|to| format!("answers would go to {}", shown(to))));
     facts.extend(evidence.network.as_ref().map(|network| format!("from {network}")));
     if evidence.looks > 0 {
         let scans = match evidence.scans {

@@ -54,12 +54,30 @@ static MONTHS: LazyLock<Regex> = LazyLock::new(|| regex(r"(?i)\b(\d)\s*months?\b
 /// What is wrong with it, in words.
 pub fn parse(own: &str) -> Result<Command, String> {
     let line = own.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let references: Vec<Reference> =
-        REFERENCE.find_iter(line).filter_map(|found| Reference::parse(found.as_str())).collect();
+    // What stands behind the colon of a note is its text, whatever it names.
+    let (head, text) = match line.split_once(':') {
+        Some((head, text)) if has_free_text(head) => (head, format!(":{text}")),
+        _ => (line, String::new()),
+    };
+    let mut references: Vec<Reference> = Vec::new();
+    for found in REFERENCE.find_iter(head).map(|found| found.as_str()) {
+        match Reference::parse(found) {
+            Some(reference) => references.push(reference),
+            // Mistyped: it must not act on the case that the mail happens to be about.
+            None if found.contains('-') => {
+                return Err(format!("“{found}” is no reference; please look at it again."));
+            }
+            None => {}
+        }
+    }
     if references.len() > 1 {
         return Err("It names two cases; please answer once for each.".to_owned());
     }
-    let line = REFERENCE.replace(line, " ");
+    let is_reference = |found: &regex::Captures<'_>| {
+        let found = found.get(0).map_or("", |found| found.as_str());
+        if Reference::parse(found).is_some() { " ".to_owned() } else { found.to_owned() }
+    };
+    let line = format!("{}{text}", REFERENCE.replace_all(head, is_reference));
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     let (verb, rest) = line.split_once(':').unwrap_or((&line, ""));
     let verb = verb.trim().trim_end_matches(['.', '!', ',']).to_lowercase();
@@ -73,6 +91,12 @@ pub fn parse(own: &str) -> Result<Command, String> {
     }
     let act = act(&verb, rest.trim())?;
     Ok(Command::Act(references.into_iter().next(), act))
+}
+
+/// Whether what stands behind the colon is free text.
+fn has_free_text(head: &str) -> bool {
+    let head = head.to_lowercase();
+    head.split_whitespace().any(|word| word == "note" || word == "refuse")
 }
 
 fn act(verb: &str, rest: &str) -> Result<Act, String> {
@@ -254,6 +278,11 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_said_in_words() {
+        check("done DEL-7K3M-Q2X0", "? “DEL-7K3M-Q2X0” is no reference; please look at it again.");
+        check(
+            "note: undeliverable, see DEL-3456-7892",
+            "noted: noted: undeliverable, see DEL-3456-7892",
+        );
         check("", "? There is no word of your own above the quoted mail.");
         check("thanks", "? “thanks” is no command.");
         check("done but check the backups", "? “done but check the backups” is no command.");

@@ -214,7 +214,10 @@ fn request(
 ) -> Verdict {
     let strength = rules.judge(Kind::DeletionRequest, mail, evidence);
     if desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
-        let passes_on = mail.body.forwards || strength != Strength::Nothing;
+        let subject = mail.subject.to_lowercase();
+        let says_forward =
+            ["fw:", "fwd:", "wg:", "tr:", "rv:"].iter().any(|begin| subject.starts_with(begin));
+        let passes_on = mail.body.forwards || says_forward || strength != Strength::Nothing;
         return if passes_on {
             Verdict::ForStaff(ForStaff::ForwardedByStaff)
         } else {

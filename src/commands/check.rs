@@ -163,7 +163,7 @@ fn notes(config: &Config) -> Vec<Line> {
             "observe: requests are recorded and shown to staff, nobody is answered; set mode = \"approve\" or \"live\" when you trust it",
         ),
         Mode::Approve => {
-            note("mode", "approve: each letter waits for `deletion-desk letters approve`")
+            note("mode", "approve: each letter waits for `deletion-desk letters approve --all`")
         }
         Mode::Live => {}
     }

@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::case::Policy;
+use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::limits::Limits;
 use crate::case::scope::ScopeItem;
 use crate::case::verification::TOKEN_CHARS;
@@ -185,6 +186,10 @@ impl Config {
             if !(1..=3650).contains(&days) {
                 return Some(Wrong(section, key, format!("{days} is not between 1 and 3650 days")));
             }
+        }
+        if i64::from(self.retention.messages_days) < STAFF_TOKEN_DAYS {
+            let what = "at least 7 days: as long as the links in them work";
+            return Some(Wrong("retention", "messages_days", what.into()));
         }
         let what = "at most \"10m\"; after 15 minutes of silence staff are alarmed";
         (self.poll() > Duration::from_secs(600)).then(|| Wrong("mailbox", "poll", what.into()))

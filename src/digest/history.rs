@@ -81,6 +81,7 @@ pub fn reason_in_words(reason: &str) -> String {
         Some(Reason::LetterUndeliverable) => "a letter cannot be delivered",
         Some(Reason::VerificationExpired) => "lapsed: not confirmed in time",
         Some(Reason::ConfirmedTooLate) => "confirmed too late",
+        Some(Reason::RedirectPutOff) => "they answered; staff read it before it closes",
         Some(Reason::RedirectUnanswered) => "closed: nobody objected to being sent to the business",
         Some(Reason::ProofAsked) => "confirmed for a business; authorization is asked for",
         Some(Reason::ProofReceived) => "something came in answer to that",

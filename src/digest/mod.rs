@@ -107,14 +107,15 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         .collect();
     let closed: Vec<Value> = material.closed.iter().take(shape.rows_max).map(closed_line).collect();
     let polled_at = material.polled_at;
+    let poll_late = polled_at.is_none_or(|at| (now - at).num_minutes() >= POLL_LATE_MINUTES);
     let values = json!({
-        "subject": subject(&groups, material, shape),
+        "subject": subject(&groups, material, shape, poll_late),
         "today": format!("{}, {}", today.format("%A"), day_in_words(today)),
         "mode": shape.mode,
         "commands": shape.commands,
         "instead_of": shape.instead_of,
         "poll": polled_at.map_or("never".to_owned(), |at| moment(at, today, zone)),
-        "poll_late": polled_at.is_none_or(|at| (now - at).num_minutes() >= POLL_LATE_MINUTES),
+        "poll_late": poll_late,
         "overdue": overdue, "due_soon": due_soon, "confirmed": confirmed,
         "in_progress": in_progress, "waiting": waiting, "redirecting": redirecting,
         "awaiting_proof": awaiting_proof, "on_hold": on_hold, "returned": returned,
@@ -176,7 +177,7 @@ impl<'a> Groups<'a> {
 }
 
 /// The subject tells enough to leave the mail unopened on a quiet day.
-fn subject(groups: &Groups<'_>, material: &Material, shape: &Shape<'_>) -> String {
+fn subject(groups: &Groups<'_>, material: &Material, shape: &Shape<'_>, poll_late: bool) -> String {
     let mut parts = Vec::new();
     let mut add = |count: usize, words: &str| {
         if count > 0 {
@@ -184,6 +185,9 @@ fn subject(groups: &Groups<'_>, material: &Material, shape: &Shape<'_>) -> Strin
         }
     };
     let soon = if shape.policy.nearing_days == 7 { "due this week" } else { "due soon" };
+    let letters = material.letters.iter().filter(|line| line.status == "uncertain").count();
+    add(usize::from(poll_late), "alarm: the inbox is not read");
+    add(material.failed.len() + letters, "letters that need a person");
     add(groups.overdue.len(), "overdue");
     add(groups.due_soon.len(), soon);
     add(groups.confirmed.len(), "newly confirmed");

@@ -76,7 +76,7 @@ impl Tx {
             "DELETE FROM subjects WHERE case_id = ?",
             "DELETE FROM evidence WHERE case_id = ?",
             "DELETE FROM attachments WHERE case_id = ?",
-            "DELETE FROM outbox WHERE case_id = ?",
+            "DELETE FROM outbox WHERE case_id = ? AND status NOT IN ('waiting', 'claimed', 'uncertain')",
             "UPDATE inbox SET proposed = NULL, excerpt = NULL, dismissed = 1 WHERE case_id = ?",
             "DELETE FROM details WHERE seq IN (SELECT journal.seq FROM journal JOIN cases \
              ON cases.reference = journal.reference WHERE cases.id = ?)",

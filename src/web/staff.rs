@@ -16,7 +16,7 @@ use crate::bot::staff::{Acted, message_of, revoked_mark, token_of};
 use crate::case::act::{ExtensionReason, ProofWant, RefusalGround, Sentence};
 use crate::case::authority::{StaffToken, still_good};
 use crate::case::deadline::day_of;
-use crate::case::identity::card;
+use crate::case::identity::{Show, card};
 use crate::case::scope::scope_of;
 use crate::case::work::Ground;
 use crate::case::{LetterKind, Reference, Role, State as CaseState};
@@ -206,7 +206,9 @@ impl Web {
         let files = self.store.attachments_of(stored.id).await?;
         let ends = letters.iter().find(|line| {
             let kind = LetterKind::parse(&line.kind);
-            line.hold.as_deref() == Some("undo") && kind.is_some_and(LetterKind::can_be_undone)
+            line.status == "waiting"
+                && line.hold.is_some()
+                && kind.is_some_and(LetterKind::can_be_undone)
         });
         let moment = |at: DateTime<Utc>| {
             at.with_timezone(&policy.zone).format("%-d %B %Y, %H:%M").to_string()
@@ -222,7 +224,7 @@ impl Web {
         let who_ticked = |item: &str| who_ticked(&entries, item);
         let values = context! {
             case => Value::from(Serde(brief.lines(policy, today))),
-            address, card => lines_of(card(case, address, &brief.seen, &brief.finding, policy.zone)),
+            address, card => lines_of(card(case, address, &brief.seen, &brief.finding, policy.zone, Show::Whole)),
             action => action(case.reference.as_str(), token), who => staff.name.clone(), can,
             items => items(&brief, self, &who_ticked),
             history => history(&entries, &messages, &letters).into_iter()

@@ -150,6 +150,7 @@ fn events() -> Vec<(&'static str, Event)> {
         ("role-changed to customer", Event::RoleChanged { role: Role::Customer }),
         ("disowned", Event::Disowned { means }),
         ("withdrawn", Event::Withdrawn { means }),
+        ("redirect-answered", Event::RedirectAnswered),
         ("proof-received", Event::ProofReceived),
         (
             "letter-failed verification",

@@ -105,6 +105,22 @@ async fn a_redirected_case_closes_after_seven_days_without_another_answer() {
     assert_eq!(desk.state().await, "closed (redirected)");
 }
 
+/// Whoever answers is heard by a person before the case closes.
+#[tokio::test]
+async fn an_answer_of_somebody_sent_to_a_business_puts_its_end_off() {
+    let (mut desk, link) = asked().await;
+    desk.confirms(&link, "customer").await;
+    let sent_there = desk.last_letter_to(JANE);
+    desk.days_pass(6).await;
+    let words = "No, I have an account with you myself.";
+    desk.receives(&crate::harness::answer(JANE, &sent_there, words)).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: later-mail");
+    desk.days_pass(6).await;
+    assert_eq!(desk.state().await, "redirecting");
+    desk.days_pass(2).await;
+    assert_eq!(desk.state().await, "closed (redirected)");
+}
+
 #[tokio::test]
 async fn i_did_not_ask_for_this_closes_and_holds() {
     let (mut desk, link) = asked().await;

@@ -8,7 +8,7 @@ use super::reference;
 use crate::bot::Settings;
 use crate::bot::digest::brief;
 use crate::case::deadline::{Standing, day_of, nearest_date, standing};
-use crate::case::identity::card;
+use crate::case::identity::{Show, card};
 use crate::case::scope::scope_of;
 use crate::case::{Means, Role};
 use crate::digest::brief::{Brief, state_in_words};
@@ -132,7 +132,14 @@ pub(super) async fn show(
 
 fn lines_of_card(brief: &Brief, settings: &Settings) -> Vec<(&'static str, String)> {
     let address = brief.stored.subject.as_ref().map_or("(forgotten)", |subject| subject.as_str());
-    card(&brief.stored.case, address, &brief.seen, &brief.finding, settings.policy.zone)
+    card(
+        &brief.stored.case,
+        address,
+        &brief.seen,
+        &brief.finding,
+        settings.policy.zone,
+        Show::Whole,
+    )
 }
 
 fn print_head(brief: &Brief, settings: &Settings) {

@@ -231,7 +231,9 @@ fn reference(text: &str) -> Result<Reference> {
 fn what_now(mode: Mode) -> &'static str {
     match mode {
         Mode::Live => "the running desk tells whoever has to know",
-        Mode::Approve => "a letter to the requester waits for `deletion-desk letters approve`",
+        Mode::Approve => {
+            "a letter to the requester waits for `deletion-desk letters approve --all`"
+        }
         Mode::Observe => "the desk only observes, so its letters wait until the mode is changed",
     }
 }
