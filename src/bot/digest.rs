@@ -7,7 +7,7 @@ use tracing::info;
 use super::Settings;
 use super::timer::{DIGEST, DIGEST_BEFORE, POLLED};
 use crate::case::Letter;
-use crate::case::identity::Finding;
+use crate::case::identity::{Finding, Seen};
 use crate::case::work::StaffRole;
 use crate::config::MailCommands;
 use crate::digest::brief::Brief;
@@ -27,11 +27,7 @@ async fn briefs(store: &Store, settings: &Settings) -> Result<Vec<Brief>> {
     cases.extend(store.cases_with_returned_letters().await?);
     let brief = |stored: StoredCase| {
         let seen = seen.remove(&stored.id).unwrap_or_default();
-        let finding = match &stored.subject {
-            Some(address) => settings.accounts.find(address),
-            None => Finding::NoList,
-        };
-        Brief { stored, seen, finding }
+        with_finding(stored, seen, settings)
     };
     Ok(cases.into_iter().map(brief).collect())
 }
@@ -42,11 +38,13 @@ async fn briefs(store: &Store, settings: &Settings) -> Result<Vec<Brief>> {
 /// Storage errors.
 pub async fn brief(store: &Store, settings: &Settings, stored: StoredCase) -> Result<Brief> {
     let seen = store.evidence_of(stored.id).await?;
-    let finding = match &stored.subject {
-        Some(address) => settings.accounts.find(address),
-        None => Finding::NoList,
-    };
-    Ok(Brief { stored, seen, finding })
+    Ok(with_finding(stored, seen, settings))
+}
+
+fn with_finding(stored: StoredCase, seen: Vec<Seen>, settings: &Settings) -> Brief {
+    let subject = stored.subject.as_ref();
+    let finding = subject.map_or(Finding::NoList, |address| settings.accounts.find(address));
+    Brief { stored, seen, finding }
 }
 
 /// The digest as of `now`; reads only. In place of a colleague it tells what the last one

@@ -5,11 +5,11 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::Bot;
 use super::follow::Asked;
-use super::staff::{Acted, Receipt, act_on_case, message_of, staff_token, write_receipt};
+use super::staff::{Acted, Step, staff_token};
 use crate::case::authority::{Way, authorize};
 use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
-use crate::case::{Act, Event, LetterKind, Means, Reason, Recipient, Reference, Role, Source};
+use crate::case::{Event, LetterKind, Means, Reason, Recipient, Role, Source};
 use crate::mail::EmailAddress;
 use crate::mailbox::Seen;
 use crate::store::commit::{About, Happening};
@@ -42,19 +42,8 @@ pub enum PageAct {
         /// The token of the link.
         token: String,
         /// What they pressed.
-        press: StaffPress,
+        step: Step,
     },
-}
-
-/// What staff pressed.
-#[derive(Debug)]
-pub enum StaffPress {
-    /// An act on the case; when it was identified another way, how.
-    Act(Act, Option<String>),
-    /// Open a case for this address, which the message proposes.
-    Open(EmailAddress),
-    /// The message is no request.
-    Dismiss,
 }
 
 /// What came of it.
@@ -101,8 +90,8 @@ impl Bot {
             PageAct::Withdraw(token) => {
                 self.press_with_token(&token, Event::Withdrawn { means }, None, now).await
             }
-            PageAct::Staff { about, token, press } => {
-                self.press_of_staff(&about, &token, press, now).await
+            PageAct::Staff { about, token, step } => {
+                self.press_of_staff(&about, &token, step, now).await
             }
         }
     }
@@ -148,7 +137,7 @@ impl Bot {
         let days = Duration::days(self.settings.policy.verification_days.into());
         let is_young = letter.released_at.is_some_and(|at| now < at + days);
         // A verification's link confirms and declines only while it is young. Withdrawing and
-        // correcting stay possible: they can only lessen what happens.
+        // correcting stay possible until the case ends.
         let needs_young = matches!(event, Event::Confirmed { .. } | Event::Disowned { .. });
         if needs_young && (!is_young || !letter.kind.asks_to_confirm()) {
             return Ok(PageAnswer::NotPossible);
@@ -171,7 +160,7 @@ impl Bot {
         &self,
         about: &str,
         token: &str,
-        press: StaffPress,
+        step: Step,
         now: DateTime<Utc>,
     ) -> Result<PageAnswer> {
         let mut tx = self.store.begin().await?;
@@ -181,38 +170,7 @@ impl Bot {
         let (Ok(by), Some(found)) = (authorize(&way, about, now), found) else {
             return Ok(PageAnswer::NotPossible);
         };
-        let undo = matches!(press, StaffPress::Act(Act::Complete { .. } | Act::Refuse { .. }, _));
-        let (acted, case) = match press {
-            StaffPress::Open(address) => {
-                (self.open_proposed(&mut tx, &by, about, Some(&address), now).await?, None)
-            }
-            StaffPress::Dismiss => match tx
-                .dismiss(
-                    message_of(about).unwrap_or(0),
-                    &format!("{} took {about} off the list", by.who()),
-                    now,
-                )
-                .await?
-            {
-                true => (Acted::Done(format!("took {about} off the list")), None),
-                false => (Acted::Refused("It is not on the list any more".to_owned()), None),
-            },
-            StaffPress::Act(act, how) => {
-                let stored = match Reference::parse(about) {
-                    Some(reference) => tx.case_of_reference(&reference).await?,
-                    None => None,
-                };
-                let Some(stored) = stored else { return Ok(PageAnswer::NotPossible) };
-                let acted =
-                    act_on_case(&mut tx, &self.settings, &stored, by, act, how.as_deref(), now);
-                (acted.await?, Some(stored))
-            }
-        };
-        if let Acted::Done(did) = &acted {
-            let receipt = Receipt { member: &found.member, did, undo, text: "" };
-            let case = case.as_ref().map(|stored| (stored.id, &stored.case.reference));
-            write_receipt(&mut tx, &receipt, case, now).await?;
-        }
+        let (acted, _) = self.perform(&mut tx, (&found, by), about, step, now).await?;
         tx.commit().await?;
         Ok(PageAnswer::Staff(acted))
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use tracing::info;
 
-use super::Settings;
+use super::{Bot, Settings};
 use crate::case::acts::still_open;
 use crate::case::authority::StaffToken;
 use crate::case::identity::{Deed, Evidence};
@@ -179,6 +179,110 @@ pub async fn write_receipt(
         None => Letter::with(LetterKind::ActDone, values),
     };
     tx.write_to_staff(&letter, case.map(|(id, _)| id), receipt.member, now).await
+}
+
+/// What staff ask for, on their page or by mail.
+#[derive(Debug)]
+pub enum Step {
+    /// An act on the case; when it was identified another way, how.
+    Act(Act, Option<String>),
+    /// Open cases for what the message proposes: for this address, or for all.
+    Open(Option<EmailAddress>),
+    /// The message is no request.
+    Dismiss,
+}
+
+impl Bot {
+    /// Does a step on a case or message, and tells who asked for it when it is done.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) async fn perform(
+        &self,
+        tx: &mut Tx,
+        (token, by): (&StaffToken, Authority),
+        about: &str,
+        step: Step,
+        now: DateTime<Utc>,
+    ) -> Result<(Acted, Option<CaseId>)> {
+        let undo = matches!(step, Step::Act(Act::Complete { .. } | Act::Refuse { .. }, _));
+        let (acted, case) = match step {
+            Step::Open(only) => {
+                (self.open_proposed(tx, &by, about, only.as_ref(), now).await?, None)
+            }
+            Step::Dismiss => (dismiss(tx, &by, about, now).await?, None),
+            Step::Act(act, how) => {
+                let found = match Reference::parse(about) {
+                    Some(reference) => tx.case_of_reference(&reference).await?,
+                    None => None,
+                };
+                let Some(stored) = found else {
+                    return Ok((Acted::Refused("There is no such case.".to_owned()), None));
+                };
+                let how = how.as_deref();
+                let acted = act_on_case(tx, &self.settings, &stored, by, act, how, now).await?;
+                (acted, Some((stored.id, stored.case.reference)))
+            }
+        };
+        if let Acted::Done(did) = &acted {
+            let receipt = Receipt { member: &token.member, did, undo, text: "" };
+            let case = case.as_ref().map(|(id, reference)| (*id, reference));
+            write_receipt(tx, &receipt, case, now).await?;
+        }
+        Ok((acted, case.map(|(id, _)| id)))
+    }
+
+    /// Opens cases for what a message proposes: for one of its addresses, or for all.
+    async fn open_proposed(
+        &self,
+        tx: &mut Tx,
+        by: &Authority,
+        about: &str,
+        only: Option<&EmailAddress>,
+        now: DateTime<Utc>,
+    ) -> Result<Acted> {
+        let id = message_of(about).unwrap_or(0);
+        let proposed = tx.proposals(id).await?;
+        let gone =
+            || Acted::Refused(format!("{about} proposes no address, or was taken up before"));
+        let Some((addresses, received_at)) = proposed else { return Ok(gone()) };
+        let wanted = addresses.iter().filter(|one| only.is_none_or(|only| only == *one));
+        let mut opened = Vec::new();
+        for address in wanted {
+            let brought = Brought { address, received_at, message: Some(id) };
+            let decided = open_case(tx, &self.settings, &brought, by, now).await?;
+            if let Some((_, case)) = &decided.case {
+                opened.push(came_of_opening(decided.decision.reason, &case.reference, address));
+            }
+        }
+        Ok(match opened.is_empty() {
+            true => gone(),
+            false => Acted::Done(opened.join("; ")),
+        })
+    }
+}
+
+async fn dismiss(tx: &mut Tx, by: &Authority, about: &str, now: DateTime<Utc>) -> Result<Acted> {
+    let did = format!("took {about} off the list");
+    let how = format!("{} {did}", by.who());
+    Ok(match tx.dismiss(message_of(about).unwrap_or(0), &how, now).await? {
+        true => Acted::Done(did),
+        false => Acted::Refused(format!("{about} is not on the list any more")),
+    })
+}
+
+/// What came of opening a case for an address, which may have had one.
+fn came_of_opening(reason: Reason, case: &Reference, address: &EmailAddress) -> String {
+    let who = address.masked();
+    match reason {
+        Reason::AlreadyAsked => format!("found {case} for {who}, who was asked already"),
+        Reason::VerificationRepeated => format!("found {case} for {who}, who is asked once more"),
+        Reason::RepeatNoted => format!("found {case} for {who}, which is confirmed already"),
+        Reason::VerificationDeferred => {
+            format!("opened {case} for {who}, who is asked once the limits of that address allow")
+        }
+        _ => format!("opened {case} for {who}, who is asked to confirm"),
+    }
 }
 
 /// A request that staff bring: for this address, at that time, perhaps out of a message.

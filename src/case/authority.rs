@@ -84,6 +84,14 @@ pub struct StaffToken {
     pub about: Vec<String>,
 }
 
+impl StaffToken {
+    /// Whether it was mailed to exactly this address, whatever the case of its letters: a
+    /// plus-tag may be somebody else's.
+    pub fn is_from(&self, author: &EmailAddress) -> bool {
+        author.as_str().eq_ignore_ascii_case(self.member.as_str())
+    }
+}
+
 /// How somebody says that they act for staff, with all that is known of it.
 #[derive(Clone, Debug)]
 pub enum Way<'a> {
@@ -178,7 +186,7 @@ pub fn authorize(way: &Way<'_>, about: &str, now: DateTime<Utc>) -> Result<Autho
         return Err(Denied::OtherMatter);
     }
     if let Way::Mail { author, sender, allowed, .. } = way {
-        let author = author.filter(|author| is_listed(author, &token.member));
+        let author = author.filter(|author| token.is_from(author));
         let author = author.ok_or(Denied::OtherAddress)?;
         if *allowed == MailCommands::Authenticated && !sender.aligned_pass_for(author) {
             return Err(Denied::NotAuthenticated);
@@ -200,10 +208,4 @@ pub fn still_good(token: &StaffToken, now: DateTime<Utc>) -> Result<(), Denied> 
         return Err(Denied::TokenExpired);
     }
     Ok(())
-}
-
-/// Exactly the listed address, whatever the case of its letters: a plus-tag may be somebody
-/// else's.
-fn is_listed(author: &EmailAddress, member: &EmailAddress) -> bool {
-    author.as_str().eq_ignore_ascii_case(member.as_str())
 }

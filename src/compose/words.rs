@@ -50,9 +50,8 @@ impl Words {
     /// In words: what cannot be read or is missing.
     pub fn load(text: &str) -> Result<Words, String> {
         let words: Words = toml::from_str(text).map_err(|why| why.to_string())?;
-        let names = |all: Vec<&'static str>| all;
         let needed: [(&str, &BTreeMap<String, String>, Vec<&str>); 8] = [
-            ("roles", &words.roles, names(Role::ALL.iter().map(|one| one.as_str()).collect())),
+            ("roles", &words.roles, Role::ALL.iter().map(|one| one.as_str()).collect()),
             ("said", &words.said, Role::ALL.iter().map(|one| one.as_str()).collect()),
             ("grounds", &words.grounds, Ground::ALL.iter().map(|one| one.as_str()).collect()),
             (

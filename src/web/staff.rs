@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::{Answer, Web, form};
 use crate::bot::digest::brief;
-use crate::bot::page::{PageAct, PageAnswer, StaffPress};
-use crate::bot::staff::{Acted, message_of, revoked_mark, token_of};
+use crate::bot::page::{PageAct, PageAnswer};
+use crate::bot::staff::{Acted, Step, message_of, revoked_mark, token_of};
 use crate::case::act::{ExtensionReason, ProofWant, RefusalGround, Sentence};
 use crate::case::authority::{StaffToken, still_good};
 use crate::case::deadline::day_of;
@@ -59,8 +59,8 @@ pub(super) async fn act(
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Answer {
     let Some(staff) = web.staff(&about, &token).await? else { return web.dead_staff_link() };
-    let press = match read(&fields, &about) {
-        Ok(press) => press,
+    let step = match read(&fields, &about) {
+        Ok(step) => step,
         Err(problem) => {
             let said = Said { done: "", problem: &problem };
             let page = web.staff_page(&about, &token, &staff, &said).await?;
@@ -68,7 +68,7 @@ pub(super) async fn act(
         }
     };
     let sure = form::first(&fields, "sure") == "yes";
-    if let (StaffPress::Act(act, _), false) = (&press, sure) {
+    if let (Step::Act(act, _), false) = (&step, sure) {
         let values = context! {
             action => action(&about, &token), reference => about, who => staff.name,
             did => act.describe(), consequence => consequence(&fields, web.settings.policy.undo_minutes),
@@ -76,7 +76,7 @@ pub(super) async fn act(
         };
         return Ok(web.staff_template("staff-sure", values)?.into_response());
     }
-    let pressed = PageAct::Staff { about: about.clone(), token: token.clone(), press };
+    let pressed = PageAct::Staff { about: about.clone(), token: token.clone(), step };
     match web.press(pressed).await? {
         PageAnswer::Staff(Acted::Done(_)) => {
             Ok(Redirect::to(&format!("/s/{about}/{token}?done=1")).into_response())
@@ -96,16 +96,16 @@ fn action(about: &str, token: &str) -> Value {
 }
 
 /// What a form of the page asks for.
-fn read(fields: &[(String, String)], about: &str) -> Result<StaffPress, String> {
+fn read(fields: &[(String, String)], about: &str) -> Result<Step, String> {
     if message_of(about).is_none() {
         let (act, how) = form::act(fields)?;
-        return Ok(StaffPress::Act(act, how));
+        return Ok(Step::Act(act, how));
     }
     match form::first(fields, "act") {
         "open" => EmailAddress::parse(form::first(fields, "address"))
-            .map(StaffPress::Open)
+            .map(|address| Step::Open(Some(address)))
             .map_err(|why| format!("That is no address: {why}.")),
-        "dismiss" => Ok(StaffPress::Dismiss),
+        "dismiss" => Ok(Step::Dismiss),
         _ => Err("Please use one of the buttons on this page.".to_owned()),
     }
 }
