@@ -1,7 +1,6 @@
 //! What follows from one message: its decision, or a look by a person.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
@@ -12,10 +11,10 @@ use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
 use crate::classify::language::language_of;
-use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, classify, text};
+use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, text};
 use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
-use crate::mail::thread::{echoable_message_id, token_candidates};
+use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
 use crate::step::step;
 use crate::store::commit::{About, Decided, Happening};
@@ -43,21 +42,24 @@ impl Bot {
             Ok(mail) => mail,
             Err(reason) => return Ok(Handled::new(Outcome::Quarantined, reason)),
         };
-        let candidates = token_candidates(mail, &self.settings.desk.address);
-        let letter = tx.letter_of_token(Purpose::Reply, &candidates).await?;
-        let kind = letter.as_ref().map(|letter| letter.kind);
-        // No mail may end the desk, whatever the rules make of it.
-        let judged = catch_unwind(AssertUnwindSafe(|| {
-            classify(mail, kind, &self.settings.desk, &self.rules)
-        }));
-        let Ok(verdict) = judged else {
+        let (letter, judged) = match &read.classification {
+            Some(judged) => (None, Some(judged.clone())),
+            None => {
+                // What answers a letter of ours is about more than its own address.
+                tx.end_batch().await?;
+                let letter = tx.letter_of_token(Purpose::Reply, &read.candidates).await?;
+                let judged = self.reader().judge(mail, letter.as_ref().map(|letter| letter.kind));
+                (letter, judged)
+            }
+        };
+        let Some(judged) = judged else {
             return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
         };
         step("before-decide");
         if attempt.is_old {
-            return Ok(old(&verdict, mail));
+            return Ok(old(&judged, mail));
         }
-        self.follow(tx, &verdict, mail, letter, read.seen.received_at, now).await
+        self.follow(tx, &judged, mail, letter, read.seen.received_at, now).await
     }
 
     async fn follow(

@@ -1,5 +1,6 @@
 //! From a listed message to its one outcome.
 
+use std::sync::Arc;
 use std::time::Duration as Time;
 
 use anyhow::{Context as _, Result};
@@ -7,10 +8,12 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::time::timeout;
 use tracing::{error, info};
 
-use super::reading::{Read, read};
+use super::reading::{Read, Reader, read};
 use super::timer::PROGRESS;
 use super::{Bot, is_storage_error};
 use crate::config::{Backfill, FIRST_LOOK_DAYS};
+use crate::classify::Verdict;
+use crate::mail::EmailAddress;
 use crate::mailbox::{Fetched, Seen, Unfetched};
 use crate::step::step;
 use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
@@ -114,19 +117,18 @@ impl Bot {
     pub async fn take_in(&self, mut batch: Vec<Fetched>) -> Result<()> {
         step("after-fetch");
         let mut tx = self.store.begin().await?;
-        let mut attempts = Vec::new();
-        for fetched in &mut batch {
-            let attempt = tx.begin_message(&self.settings.mailbox_name, &fetched.seen).await?;
+        let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
+        let attempts = tx.begin_messages(&self.settings.mailbox_name, &seen).await?;
+        for (fetched, attempt) in batch.iter_mut().zip(&attempts) {
             if attempt.attempts > READ_ATTEMPTS_MAX {
                 // It ended the process before; it is not read again.
                 fetched.raw = Err(Unfetched::EndedTheReader);
             }
-            attempts.push(attempt);
         }
         tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
         step("before-parse");
-        let reading = timeout(READ_PATIENCE, read(batch, self.settings.bounds));
+        let reading = timeout(READ_PATIENCE, read(batch, self.reader()));
         // The next time they are read one by one, and the one it was is set aside.
         let read = reading.await.context("Reading a batch took too long")??;
         step("after-parse");
@@ -141,9 +143,22 @@ impl Bot {
         }
     }
 
+    pub(super) fn reader(&self) -> Reader {
+        Reader {
+            bounds: self.settings.bounds,
+            desk: Arc::clone(&self.settings.desk),
+            rules: Arc::clone(&self.rules),
+        }
+    }
+
     async fn commit_batch(&self, messages: &[(Attempt, Read)]) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        let hashes: Vec<&str> =
+            messages.iter().filter_map(|(_, read)| read.sha256.as_deref()).collect();
+        tx.read_hashes(&hashes).await?;
+        let asked: Vec<&EmailAddress> = messages.iter().filter_map(|(_, read)| asks(read)).collect();
+        tx.begin_batch(&asked).await?;
         for (attempt, read) in messages {
             let handled = self.handle(&mut tx, *attempt, read, now).await?;
             tx.finish_message(attempt.id, read.sha256.as_deref(), &handled, now).await?;
@@ -169,5 +184,13 @@ impl Bot {
             }
         }
         Ok(())
+    }
+}
+
+/// Whose case the decision on a message is about: whom it asks for, or who wrote it.
+fn asks(read: &Read) -> Option<&EmailAddress> {
+    match read.classification.as_ref().map(|judged| &judged.verdict) {
+        Some(Verdict::FormEntry(entered)) => Some(entered),
+        _ => read.mail.as_ref().ok().and_then(|mail| mail.author.address()),
     }
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -42,7 +42,7 @@ use crate::wake::Wake;
 /// How long letters in hand may take after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// Wakes that are looked at together, so that ends of attempts share a transaction.
-const WAKES_AT_ONCE: usize = 64;
+const WAKES_AT_ONCE: usize = 256;
 
 /// The policy that the cases' next dates were reckoned by.
 const POLICY: &str = "policy";
@@ -57,7 +57,7 @@ pub struct Settings {
     /// What is promised and obeyed.
     pub policy: Policy,
     /// What it knows of itself when it reads mail.
-    pub desk: Desk,
+    pub desk: Arc<Desk>,
     /// How much of a message is read.
     pub bounds: Bounds,
     /// Budgets, batches, attempts.
@@ -96,7 +96,7 @@ pub struct Bot {
     in_hand: usize,
     /// When letters were handed to workers, in the last minute.
     handed_out_at: Vec<DateTime<Utc>>,
-    stopping: bool,
+    stopping: watch::Sender<bool>,
 }
 
 impl Settings {
@@ -110,7 +110,7 @@ impl Settings {
             mode: config.mode,
             identity: config.identity(),
             policy: config.policy(),
-            desk: config.desk(),
+            desk: config.desk().into(),
             bounds: config.bounds(),
             limits: config.limits.clone(),
             members: config.staff.members.clone(),
@@ -175,7 +175,7 @@ impl Bot {
             idle: Vec::new(),
             in_hand: 0,
             handed_out_at: Vec::new(),
-            stopping: false,
+            stopping: watch::Sender::new(false),
         })
     }
 
@@ -184,13 +184,18 @@ impl Bot {
         &self.store
     }
 
+    /// Tells workers that no further letter should be begun.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
     /// Works until it is told to stop.
     ///
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
     pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
         let mut batch = Vec::new();
-        while !self.stopping {
+        while !*self.stopping.borrow() {
             if wakes.recv_many(&mut batch, WAKES_AT_ONCE).await == 0 {
                 break;
             }
@@ -242,7 +247,7 @@ impl Bot {
             Wake::Ready(answer) => self.idle.push(answer),
             Wake::Ended(id, end) => self.settle(&[(id, end)]).await?,
             Wake::Second => self.tick().await?,
-            Wake::Stop => self.stopping = true,
+            Wake::Stop => drop(self.stopping.send_replace(true)),
         }
         Ok(())
     }

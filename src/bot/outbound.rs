@@ -21,10 +21,9 @@ use crate::store::outbox::{Audience, Budget, Class, Due};
 use crate::store::{CaseId, Tx};
 use crate::submission::Parcel;
 
-/// Letters that one worker takes at a time.
-///
-/// One: whatever is claimed when the process dies counts as perhaps sent.
-const LETTERS_AT_ONCE: usize = 1;
+/// Letters that one worker takes at a time. Whatever is claimed when the process dies counts as
+/// perhaps sent, and is tried once more, alone.
+const LETTERS_AT_ONCE: usize = 25;
 
 impl Bot {
     /// Lets letters go that may go, and starts the days of verifications. `true` when it
@@ -44,11 +43,16 @@ impl Bot {
             },
         };
         let released = tx.release_due(budget_of, self.audience(), now).await?;
-        for (kind, case) in &released.letters {
-            if let (true, Some(case)) = (*kind == LetterKind::VerificationRequest, case) {
+        let asked = released.letters.iter();
+        let asked = asked.filter(|(kind, _)| *kind == LetterKind::VerificationRequest);
+        let asked: Vec<CaseId> = asked.filter_map(|(_, case)| *case).collect();
+        if !asked.is_empty() {
+            tx.begin_batch_about(&asked).await?;
+            for case in &asked {
                 let happening = Happening::new(Event::VerificationReleased, About::Case(*case));
                 tx.happen(&happening, &self.settings.terms(), now).await?;
             }
+            tx.end_batch().await?;
         }
         if !released.letters.is_empty() {
             for class in Class::ALL {
@@ -102,12 +106,12 @@ impl Bot {
     /// Gives due letters to workers that wait for some.
     pub(super) async fn hand_out_letters(&mut self) -> Result<()> {
         self.idle.retain(|worker| !worker.is_closed());
-        while !self.stopping
+        while !*self.stopping.borrow()
             && let Some(worker) = self.idle.pop()
         {
-            let parcels = match self.may_submit() {
-                true => self.claim_letters(LETTERS_AT_ONCE).await?,
-                false => Vec::new(),
+            let parcels = match self.room().min(LETTERS_AT_ONCE) {
+                0 => Vec::new(),
+                room => self.claim_letters(room).await?,
             };
             if parcels.is_empty() {
                 self.idle.push(worker);
@@ -126,15 +130,15 @@ impl Bot {
         Ok(())
     }
 
-    /// Whether the provider's measure has room (`smtp.per_minute`).
-    fn may_submit(&mut self) -> bool {
+    /// How many letters the provider's measure has room for (`smtp.per_minute`).
+    fn room(&mut self) -> usize {
         let Some(per_minute) = self.settings.per_minute else {
             self.handed_out_at.clear();
-            return true;
+            return usize::MAX;
         };
         let now = self.clock.now();
         self.handed_out_at.retain(|at| now - *at < chrono::Duration::minutes(1));
-        self.handed_out_at.len() < per_minute.get() as usize
+        (per_minute.get() as usize).saturating_sub(self.handed_out_at.len())
     }
 
     /// Releases what may go, and counts an attempt for each letter it returns.
@@ -152,12 +156,15 @@ impl Bot {
             }
             return Ok(Vec::new());
         }
-        let mut parcels = Vec::new();
+        let cases: Vec<CaseId> = due.iter().filter_map(|letter| letter.case).collect();
+        let cases = tx.cases_of(&cases).await?;
+        let (mut parcels, mut claimed) = (Vec::new(), Vec::new());
         for letter in due {
-            match self.composed(&mut tx, &letter).await? {
+            let stored = letter.case.and_then(|id| cases.get(&id));
+            match self.composed(&letter, stored).await? {
                 Ok(outgoing) => {
-                    tx.claim(letter.id, &outgoing).await?;
                     parcels.extend(self.parcel(&letter, &outgoing));
+                    claimed.push((letter.id, outgoing));
                 }
                 Err(why) => {
                     error!(letter = letter.id, %why, "a letter cannot be composed");
@@ -166,6 +173,7 @@ impl Bot {
                 }
             }
         }
+        tx.claim(&claimed).await?;
         step("before-claim");
         tx.commit().await?;
         step("after-claim");
@@ -174,26 +182,26 @@ impl Bot {
 
     /// The bytes that were fixed before, or those of now. The inner error is a letter that
     /// cannot be composed.
-    async fn composed(&self, tx: &mut Tx, due: &Due) -> Result<Result<Outgoing, String>> {
+    async fn composed(
+        &self,
+        due: &Due,
+        stored: Option<&StoredCase>,
+    ) -> Result<Result<Outgoing, String>> {
         if let Some(outgoing) = &due.outgoing {
             return Ok(Ok(outgoing.clone()));
         }
-        let stored = match due.case {
-            Some(id) => tx.case(id).await?,
-            None => None,
-        };
-        let briefed = match stored.clone().filter(|_| due.letter.kind.is_for_staff()) {
-            Some(stored) => Some(self.briefed(&due.letter, stored).await?),
+        let briefed = match stored.filter(|_| due.letter.kind.is_for_staff()) {
+            Some(stored) => Some(self.briefed(&due.letter, stored.clone()).await?),
             None => None,
         };
         let language = &self.settings.identity.language;
         let draft = Draft {
             letter: briefed.as_ref().unwrap_or(&due.letter),
-            case: stored.as_ref().map(|stored| &stored.case),
+            case: stored.map(|stored| &stored.case),
             to: &due.to,
             nonce: &due.nonce,
             in_reply_to: due.in_reply_to.as_deref(),
-            language: stored.as_ref().map_or(language, |stored| &stored.language),
+            language: stored.map_or(language, |stored| &stored.language),
         };
         let composed = compose(&draft, &self.settings.identity, &self.templates, self.clock.now());
         Ok(composed.map_err(|why| why.to_string()))
@@ -234,10 +242,19 @@ impl Bot {
         step("before-settle");
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        let submitted: Vec<i64> = ends
+            .iter()
+            .filter(|(_, end)| *end == End::Submitted)
+            .map(|(id, _)| *id)
+            .collect();
+        tx.settle_submitted(&submitted, now).await?;
         for (id, end) in ends {
+            if *end == End::Submitted {
+                info!(letter = id, "letter submitted");
+                continue;
+            }
             let settled = tx.settle(*id, end, self.settings.limits.attempts_max, now).await?;
             match (&settled, end) {
-                (Settled::Done, _) => info!(letter = id, "letter submitted"),
                 (
                     Settled::Later,
                     End::NotTried(why) | End::Temporary(why) | End::Uncertain(why),

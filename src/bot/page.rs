@@ -113,9 +113,11 @@ impl Bot {
         };
         let mut tx = self.store.begin().await?;
         let seen = Seen { key: tx.fresh_key()?, size: 0, received_at: now };
-        let attempt = tx.begin_message(PAGE, &seen).await?;
+        let attempts = tx.begin_messages(PAGE, &[seen]).await?;
         let handled = self.ask(&mut tx, &asked, None, now, now).await?;
-        tx.finish_message(attempt.id, None, &handled, now).await?;
+        for attempt in attempts {
+            tx.finish_message(attempt.id, None, &handled, now).await?;
+        }
         tx.commit().await?;
         Ok(PageAnswer::Taken)
     }

@@ -1,6 +1,7 @@
-//! Parsing apart: on a thread with a big stack, each message behind a net.
+//! Parsing and classifying apart: on a thread with a big stack, each message behind a net.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, Result};
@@ -8,6 +9,10 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
+use crate::case::LetterKind;
+use crate::classify::rules::RuleSet;
+use crate::classify::{Classification, Desk, classify};
+use crate::mail::thread::token_candidates;
 use crate::mail::{self, Bounds, Mail, Unreadable};
 use crate::mailbox::{Fetched, Seen};
 
@@ -22,39 +27,67 @@ pub(super) struct Read {
     pub(super) sha256: Option<String>,
     /// The mail, or the reason why it is set aside.
     pub(super) mail: Result<Mail, &'static str>,
+    /// Texts in it that may be tokens of ours.
+    pub(super) candidates: Vec<String>,
+    /// What it is, when it can answer no letter of ours; none without a verdict.
+    pub(super) classification: Option<Classification>,
+}
+
+/// By what mails are judged.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    pub(super) bounds: Bounds,
+    pub(super) desk: Arc<Desk>,
+    pub(super) rules: Arc<RuleSet>,
 }
 
 /// Reads a batch.
 ///
 /// # Errors
 /// When no thread can be had.
-pub(super) async fn read(batch: Vec<Fetched>, bounds: Bounds) -> Result<Vec<Read>> {
+pub(super) async fn read(batch: Vec<Fetched>, reader: Reader) -> Result<Vec<Read>> {
     let (done, result) = oneshot::channel();
     thread::Builder::new()
         .name("parse".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            drop(done.send(batch.into_iter().map(|one| read_one(one, &bounds)).collect()))
+            drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect()))
         })
         .context("Cannot start a thread")?;
     result.await.context("The parser's thread ended")
 }
 
-fn read_one(fetched: Fetched, bounds: &Bounds) -> Read {
-    let Fetched { seen, raw } = fetched;
-    let raw = match raw {
-        Ok(raw) => raw,
-        Err(why) => return Read { seen, sha256: None, mail: Err(why.as_str()) },
-    };
-    let sha256 = Some(HEXLOWER.encode(&Sha256::digest(&raw)));
-    let parsed = catch_unwind(AssertUnwindSafe(|| mail::parse(&raw, bounds)));
-    let mail = match parsed {
-        Ok(Ok(mail)) => Ok(mail),
-        Ok(Err(Unreadable::TooLarge)) => Err("message-too-large"),
-        Ok(Err(Unreadable::HeaderTooLarge)) => Err("header-too-large"),
-        Ok(Err(Unreadable::TooNested)) => Err("too-deeply-nested"),
-        Ok(Err(Unreadable::NoMessage)) => Err("not-a-message"),
-        Err(_) => Err("unreadable"),
-    };
-    Read { seen, sha256, mail }
+impl Reader {
+    fn read_one(&self, fetched: Fetched) -> Read {
+        let Fetched { seen, raw } = fetched;
+        let (sha256, mail) = match raw {
+            Ok(raw) => (Some(HEXLOWER.encode(&Sha256::digest(&raw))), self.parse(&raw)),
+            Err(why) => (None, Err(why.as_str())),
+        };
+        let mut read = Read { seen, sha256, mail, candidates: Vec::new(), classification: None };
+        if let Ok(mail) = &read.mail {
+            read.candidates = token_candidates(mail, &self.desk.address);
+            if read.candidates.is_empty() {
+                read.classification = self.judge(mail, None);
+            }
+        }
+        read
+    }
+
+    fn parse(&self, raw: &[u8]) -> Result<Mail, &'static str> {
+        match catch_unwind(AssertUnwindSafe(|| mail::parse(raw, &self.bounds))) {
+            Ok(Ok(mail)) => Ok(mail),
+            Ok(Err(Unreadable::TooLarge)) => Err("message-too-large"),
+            Ok(Err(Unreadable::HeaderTooLarge)) => Err("header-too-large"),
+            Ok(Err(Unreadable::TooNested)) => Err("too-deeply-nested"),
+            Ok(Err(Unreadable::NoMessage)) => Err("not-a-message"),
+            Err(_) => Err("unreadable"),
+        }
+    }
+
+    /// What a mail is that answers that letter of ours, or none. No mail may end the desk,
+    /// whatever the rules make of it: then there is no verdict.
+    pub(super) fn judge(&self, mail: &Mail, answers: Option<LetterKind>) -> Option<Classification> {
+        catch_unwind(AssertUnwindSafe(|| classify(mail, answers, &self.desk, &self.rules))).ok()
+    }
 }

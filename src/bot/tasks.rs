@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -28,21 +28,23 @@ const CONNECT_RETRY_LAST: Duration = Duration::from_secs(60);
 const LINE_IDLE_MAX: Duration = Duration::from_secs(30);
 /// A message is asked for so often before it is left to a person.
 const FETCHES_MAX: u32 = 3;
+/// To whom nobody answers.
+const STOPPED: &str = "The bot has stopped";
 /// Keys that are described at a time.
 const KEYS_AT_ONCE: usize = 2_000;
 
 /// Starts the tasks; they end when the bot does, or with the set.
 pub fn start(
     mailbox: Mailbox,
-    submitter: &Submitter,
-    lines: usize,
+    (submitter, lines): (&Submitter, usize),
     poll: Poll,
     wakes: &mpsc::Sender<Wake>,
+    stopping: &watch::Receiver<bool>,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(read(mailbox, poll, wakes.clone()));
     for _ in 0..lines {
-        tasks.spawn(submit(submitter.line(), wakes.clone()));
+        tasks.spawn(submit(submitter.line(), wakes.clone(), stopping.clone()));
     }
     tasks.spawn(count_seconds(wakes.clone()));
     tasks
@@ -87,7 +89,8 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
     }
 }
 
-/// One poll: list, ask what is new, fetch it in batches, each handled before the next.
+/// One poll: list, ask what is new, fetch it in batches. While one is handled the next one is
+/// fetched, and no further one.
 ///
 /// # Errors
 /// When the mailbox fails, or the bot has stopped.
@@ -103,14 +106,23 @@ pub async fn poll_once(
     for keys in new.chunks(KEYS_AT_ONCE) {
         seen.extend(mailbox.describe(keys).await?);
     }
+    let mut handled: Option<oneshot::Receiver<()>> = None;
     // All of it at once: at the first start what is there together is old together.
     for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
         for batch in suspects.apart(batch) {
             let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
-            ask(wakes, |answer| Wake::Fetched(fetched, answer)).await?;
+            if let Some(before) = handled.take() {
+                before.await.context(STOPPED)?;
+            }
+            let (answer, answered) = oneshot::channel();
+            wakes.send(Wake::Fetched(fetched, answer)).await.ok().context(STOPPED)?;
+            handled = Some(answered);
         }
     }
-    Ok(())
+    match handled {
+        Some(last) => last.await.context(STOPPED),
+        None => Ok(()),
+    }
 }
 
 /// Messages that were asked for and did not come, with how often. They are fetched alone, so
@@ -159,11 +171,11 @@ async fn ask<T>(
     wake: impl FnOnce(oneshot::Sender<T>) -> Wake,
 ) -> Result<T> {
     let (answer, answered) = oneshot::channel();
-    wakes.send(wake(answer)).await.ok().context("The bot has stopped")?;
-    answered.await.context("The bot has stopped")
+    wakes.send(wake(answer)).await.ok().context(STOPPED)?;
+    answered.await.context(STOPPED)
 }
 
-async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>) {
+async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>, stopping: watch::Receiver<bool>) {
     let mut rest = CONNECT_RETRY_FIRST;
     loop {
         let mut parcels = std::pin::pin!(ask(&wakes, Wake::Ready));
@@ -177,7 +189,9 @@ async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>) {
         let Ok(parcels) = parcels else { break };
         let mut connects = true;
         for parcel in parcels {
-            let end = if connects {
+            let end = if *stopping.borrow() {
+                End::NotTried("the desk stops".to_owned())
+            } else if connects {
                 line.submit(&parcel).await
             } else {
                 End::NotTried("no connection".to_owned())

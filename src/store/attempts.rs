@@ -48,16 +48,15 @@ const UNCERTAIN_MINUTES: i64 = 15;
 const UNCERTAIN_MAX: i64 = 2;
 
 impl Tx {
-    /// Counts an attempt before it is made, and fixes the bytes of the first one.
+    /// Counts an attempt for each letter before it is made, and fixes the bytes of the first one.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn claim(&mut self, id: i64, outgoing: &Outgoing) -> Result<()> {
-        sqlx::query("UPDATE outbox SET status = 'claimed', attempts = attempts + 1, outgoing = ? WHERE id = ?")
-            .bind(serde_json::to_string(outgoing)?)
-            .bind(id)
-            .execute(self.connection())
-            .await?;
+    pub async fn claim(&mut self, letters: &[(i64, Outgoing)]) -> Result<()> {
+        const SQL: &str = "UPDATE outbox SET status = 'claimed', attempts = attempts + 1, outgoing = value -> 1 \
+            FROM json_each(?) WHERE outbox.id = value ->> 0";
+        let query = sqlx::query(SQL).bind(serde_json::to_string(letters)?);
+        query.execute(self.connection()).await?;
         Ok(())
     }
 
@@ -67,6 +66,19 @@ impl Tx {
     /// Storage errors.
     pub async fn refuse(&mut self, id: i64, note: &str, now: DateTime<Utc>) -> Result<()> {
         self.put_away(id, "refused", note, now).await
+    }
+
+    /// Records that the server took these letters: their words and plain addresses go.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn settle_submitted(&mut self, ids: &[i64], now: DateTime<Utc>) -> Result<()> {
+        const SQL: &str = "UPDATE outbox SET status = 'submitted', note = '', submitted_at = ?1, ended_at = ?1, \
+            outgoing = NULL, \"values\" = '{}', recipient = '', in_reply_to = NULL \
+            WHERE id IN (SELECT value FROM json_each(?2)) AND status = 'claimed'";
+        let query = sqlx::query(SQL).bind(millis(now)).bind(serde_json::to_string(ids)?);
+        query.execute(self.connection()).await?;
+        Ok(())
     }
 
     /// Records how an attempt ended.
@@ -89,7 +101,10 @@ impl Tx {
             Settled::Failed(kind_of(&row)?, row.get::<Option<i64>, _>("case_id").map(CaseId));
         let later = |seconds: i64| millis(now + Duration::seconds(seconds));
         match end {
-            End::Submitted => self.put_away(id, "submitted", "", now).await.map(|()| Settled::Done),
+            End::Submitted => {
+                self.settle_submitted(&[id], now).await?;
+                Ok(Settled::Done)
+            }
             End::Permanent(note) => self.put_away(id, "refused", note, now).await.map(|()| failed),
             End::Temporary(note) if attempts >= i64::from(attempts_max) => {
                 self.put_away(id, "given-up", note, now).await.map(|()| failed)

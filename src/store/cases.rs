@@ -1,7 +1,10 @@
 //! Cases and whom they are about.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -89,28 +92,25 @@ impl Tx {
         row.as_ref().map(stored).transpose()
     }
 
-    /// The open case for exactly this address, whatever the case of its letters. There is at
-    /// most one: a further request joins it. Another plus-tag may be another account.
+    /// The cases of these rows.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn open_case_for(&mut self, address: &EmailAddress) -> Result<Option<StoredCase>> {
+    pub async fn cases_of(&mut self, ids: &[CaseId]) -> Result<HashMap<CaseId, StoredCase>> {
+        const SQL: &str = select_cases!("WHERE cases.id IN (SELECT value FROM json_each(?))");
+        let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+        let query = sqlx::query(SQL).bind(serde_json::to_string(&ids)?);
+        let rows = query.fetch_all(self.connection()).await?;
+        rows.iter().map(|row| stored(row).map(|stored| (stored.id, stored))).collect()
+    }
+
+    /// The open cases behind these keys of addresses (JSON), each with its key.
+    pub(super) async fn open_cases_of(&mut self, keys: &str) -> Result<Vec<(String, StoredCase)>> {
         const SQL: &str = select_cases!(
-            "WHERE cases.address_key = ? AND cases.state <> 'closed' ORDER BY cases.id"
+            "WHERE cases.address_key IN (SELECT value FROM json_each(?)) AND cases.state <> 'closed' ORDER BY cases.id"
         );
-        let key = self.key.address_key(address);
-        let rows = sqlx::query(SQL).bind(key).fetch_all(self.connection()).await?;
-        let is_same = |stored: &StoredCase| {
-            let subject = stored.subject.as_ref().map(EmailAddress::as_str);
-            subject.is_some_and(|subject| subject.to_lowercase() == address.as_str().to_lowercase())
-        };
-        for row in &rows {
-            let found = stored(row)?;
-            if is_same(&found) {
-                return Ok(Some(found));
-            }
-        }
-        Ok(None)
+        let rows = sqlx::query(SQL).bind(keys).fetch_all(self.connection()).await?;
+        rows.iter().map(|row| Ok((row.get("address_key"), stored(row)?))).collect()
     }
 
     /// The cases that time brings something to, the longest due first.
@@ -147,6 +147,7 @@ impl Tx {
         Ok(())
     }
 
+    /// Opens a case; it is written with the batch.
     pub(super) async fn insert_case(
         &mut self,
         case: &Case,
@@ -154,54 +155,38 @@ impl Tx {
         language: &str,
         policy: &Policy,
     ) -> Result<CaseId> {
-        const SQL: &str = "INSERT INTO cases (reference, address_key, state, source, received_at, law_due_on, work) \
-            VALUES (?, ?, ?, ?, ?, ?, '{}')";
-        let key = self.key.address_key(subject);
-        let done = sqlx::query(SQL)
-            .bind(case.reference.as_str())
-            .bind(key)
-            .bind(State::AwaitingVerification.as_str())
-            .bind(case.source.as_str())
-            .bind(millis(case.received_at))
-            .bind(case.law_due_on.map(|day| day.to_string()))
-            .execute(self.connection())
-            .await?;
-        let id = CaseId(done.last_insert_rowid());
-        self.update_case(id, case, policy).await?;
-        sqlx::query("INSERT INTO subjects (case_id, address, language) VALUES (?, ?, ?)")
-            .bind(id.0)
-            .bind(subject.as_str())
-            .bind(language)
-            .execute(self.connection())
-            .await?;
+        let id = self.next_case().await?;
+        self.rows.opened.push(json!([
+            id.0,
+            case.reference.as_str(),
+            self.key.address_key(subject),
+            State::AwaitingVerification.as_str(),
+            case.source.as_str(),
+            millis(case.received_at),
+        ]));
+        self.rows.subjects.push(json!([id.0, subject.as_str(), language]));
+        self.update_case(id, case, policy)?;
         Ok(id)
     }
 
-    pub(super) async fn update_case(
-        &mut self,
-        id: CaseId,
-        case: &Case,
-        policy: &Policy,
-    ) -> Result<()> {
-        const SQL: &str = "UPDATE cases SET state = ?, resolution = ?, role = ?, expires_at = ?, confirmed_at = ?, \
-            confirmed_by = ?, due_on = ?, law_due_on = ?, redirect_ends_at = ?, closed_at = ?, work = ?, look_at = ? \
-            WHERE id = ?";
-        sqlx::query(SQL)
-            .bind(case.state.as_str())
-            .bind(case.state.resolution().map(Resolution::as_str))
-            .bind(case.role.map(Role::as_str))
-            .bind(case.expires_at.map(millis))
-            .bind(case.confirmed_at.map(millis))
-            .bind(case.confirmed_by.map(Means::as_str))
-            .bind(case.due_on.map(|day| day.to_string()))
-            .bind(case.law_due_on.map(|day| day.to_string()))
-            .bind(case.redirect_ends_at.map(millis))
-            .bind(case.closed_at.map(millis))
-            .bind(serde_json::to_string(&case.work)?)
-            .bind(look_at(case, policy).map(millis))
-            .bind(id.0)
-            .execute(self.connection())
-            .await?;
+    /// Changes a case; it is written with the batch.
+    pub(super) fn update_case(&mut self, id: CaseId, case: &Case, policy: &Policy) -> Result<()> {
+        let row = json!([
+            id.0,
+            case.state.as_str(),
+            case.state.resolution().map(Resolution::as_str),
+            case.role.map(Role::as_str),
+            case.expires_at.map(millis),
+            case.confirmed_at.map(millis),
+            case.confirmed_by.map(Means::as_str),
+            case.due_on.map(|day| day.to_string()),
+            case.law_due_on.map(|day| day.to_string()),
+            case.redirect_ends_at.map(millis),
+            case.closed_at.map(millis),
+            serde_json::to_string(&case.work)?,
+            look_at(case, policy).map(millis),
+        ]);
+        self.rows.changed.insert(id, row);
         Ok(())
     }
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
-use sqlx::Row;
 
 use super::journal::NewEntry;
 use super::outbox::{Class, Hold, NewLetter};
-use super::{CaseId, Tx, instant, millis, random};
+use super::cases::StoredCase;
+use super::{CaseId, Tx, random};
 use crate::case::authority::Member;
 use crate::case::identity::{Deed, Evidence};
 use crate::case::state::evolve;
@@ -125,9 +125,10 @@ impl Tx {
         terms: &Terms<'_>,
         now: DateTime<Utc>,
     ) -> Result<Decided> {
+        self.forget_outside_batch();
         let policy = terms.policy;
         let before = match happening.about {
-            About::Case(id) => self.case(id).await?,
+            About::Case(id) => self.known_case(id).await?,
             About::Address(recipient) => self.open_case_for(recipient.address()).await?,
         };
         let subject =
@@ -150,7 +151,7 @@ impl Tx {
         };
         let id = match (id, &recipient) {
             (Some(id), _) => {
-                self.update_case(id, &after, policy).await?;
+                self.update_case(id, &after, policy)?;
                 id
             }
             (None, Some(recipient)) => {
@@ -170,24 +171,44 @@ impl Tx {
         })
         .await?;
         if let Some((deed, evidence)) = happening.evidence {
-            self.note_evidence(id, deed, evidence, now).await?;
+            self.note_evidence(id, deed, evidence, now)?;
         }
-        for kind in &decision.cancel {
-            self.cancel_letters(id, *kind).await?;
-        }
-        self.write_letters(happening, &decision, id, recipient.as_ref(), terms, now).await?;
-        self.tell_staff(&decision, id, &after, terms, now).await?;
-        self.suppress_or_lift(&decision, recipient.as_ref(), now).await?;
         let left_verification = case.is_some_and(|case| case.state == State::AwaitingVerification)
             && after.state != State::AwaitingVerification;
-        if left_verification {
-            self.cancel_letters(id, LetterKind::VerificationRequest).await?;
-            self.cancel_letters(id, LetterKind::VerificationReminder).await?;
-        }
+        self.cancel(&decision, id, left_verification).await?;
+        self.write_letters(happening, &decision, id, recipient.as_ref(), terms, now).await?;
+        self.tell_staff(&decision, id, &after, terms, now)?;
+        self.suppress_or_lift(&decision, recipient.as_ref(), now).await?;
         if let Some(what) = decision.forget {
+            self.write_rows().await?;
             self.forget_case(id, &after.reference, what).await?;
         }
+        match recipient.as_ref().filter(|_| self.in_batch) {
+            Some(recipient) => {
+                let key = self.key.address_key(recipient.address());
+                let language = before.map_or(happening.language.to_owned(), |one| one.language);
+                let subject = Some(recipient.address().clone());
+                let stored = StoredCase { id, case: after.clone(), subject, language };
+                self.known.set_case(&key, stored);
+            }
+            None => self.write_rows().await?,
+        }
         Ok(Decided { case: Some((id, after)), decision })
+    }
+
+    /// Takes letters back that wait: those of the decision, and what asked for the
+    /// verification that is over.
+    async fn cancel(&mut self, decision: &Decision, id: CaseId, verified: bool) -> Result<()> {
+        let asks: &[LetterKind] = match verified {
+            true => &[LetterKind::VerificationRequest, LetterKind::VerificationReminder],
+            false => &[],
+        };
+        for kind in decision.cancel.iter().chain(asks) {
+            self.write_rows().await?;
+            self.cancel_letters(id, *kind).await?;
+            self.known.forget();
+        }
+        Ok(())
     }
 
     async fn suppress_or_lift(
@@ -197,18 +218,23 @@ impl Tx {
         now: DateTime<Utc>,
     ) -> Result<()> {
         let Some(recipient) = recipient else { return Ok(()) };
+        if !decision.suppress && !decision.lift {
+            return Ok(());
+        }
         let key = self.key.address_key(recipient.address());
+        self.write_rows().await?;
         if decision.suppress {
             self.suppress(&key, now).await?;
         }
         if decision.lift {
             self.lift_suppression(&key).await?;
         }
+        self.known.forget();
         Ok(())
     }
 
     /// Letters about the case to those of the staff whom the decision names.
-    async fn tell_staff(
+    fn tell_staff(
         &mut self,
         decision: &Decision,
         id: CaseId,
@@ -220,7 +246,7 @@ impl Tx {
             let values = json!({ "news": decision.reason.as_str() });
             let letter = Letter::about_case(*kind, &case.reference, values);
             for member in members_for(terms.members, *role) {
-                self.write_to_staff(&letter, Some(id), &member.address, now).await?;
+                self.queue_to_staff(&letter, Some(id), &member.address, now)?;
             }
         }
         Ok(())
@@ -253,17 +279,14 @@ impl Tx {
                 in_reply_to: happening.in_reply_to,
                 not_before: *not_before,
             };
-            self.write_letter(&new, now).await?;
+            self.queue_letter(&new, now)?;
         }
         Ok(())
     }
 
     async fn was_written_to(&mut self, to: &Recipient) -> Result<bool> {
-        let key = self.key.address_key(to.address());
-        let query = sqlx::query(
-            "SELECT 1 FROM outbox WHERE address_key = ? AND status = 'submitted' LIMIT 1",
-        );
-        Ok(query.bind(key).fetch_optional(self.connection()).await?.is_some())
+        let known = self.known_address(to.address()).await?;
+        Ok(known.letters.iter().any(|letter| letter.status == "submitted"))
     }
 
     async fn facts(
@@ -272,8 +295,6 @@ impl Tx {
         recipient: Option<&Recipient>,
         now: DateTime<Utc>,
     ) -> Result<Facts> {
-        const LETTERS: &str = "SELECT kind, coalesce(released_at, due_at) AS at, status, case_id, released_at FROM outbox \
-            WHERE address_key = ?1 AND to_staff = 0 AND (coalesce(released_at, due_at) > ?2 OR case_id = ?3)";
         let mut facts = Facts {
             suppressed: false,
             verifications_at: Vec::new(),
@@ -285,36 +306,27 @@ impl Tx {
         let Some(recipient) = recipient else {
             return Ok(facts);
         };
-        let key = self.key.address_key(recipient.address());
-        facts.suppressed = self.is_suppressed(&key).await?;
-        let rows = sqlx::query(LETTERS)
-            .bind(&key)
-            .bind(millis(now - Duration::days(7)))
-            .bind(case.map(|case| case.0))
-            .fetch_all(self.connection())
-            .await?;
-        for row in &rows {
-            let Some(kind) = LetterKind::parse(row.get("kind")) else {
-                continue;
-            };
-            let (at, status): (i64, String) = (row.get("at"), row.get("status"));
-            if status == "cancelled" {
+        let known = self.known_address(recipient.address()).await?;
+        facts.suppressed = known.suppressed;
+        let a_week_ago = now - Duration::days(7);
+        for letter in known.letters.iter().filter(|letter| !letter.to_staff) {
+            let of_case = case.is_some() && letter.case == case;
+            if letter.at <= a_week_ago && !of_case {
                 continue;
             }
-            if case.is_some_and(|case| Some(case.0) == row.get("case_id")) {
-                facts.written.insert(kind);
-                let waits = ["waiting", "claimed", "uncertain"].contains(&status.as_str());
-                let left = row.get::<Option<i64>, _>("released_at").is_some();
+            if of_case {
+                facts.written.insert(letter.kind);
+                let waits = ["waiting", "claimed", "uncertain"].contains(&letter.status.as_str());
                 // A verification is on its way until the server has it; a letter that can be
                 // undone, only until it was released.
-                if waits && (kind.asks_to_confirm() || !left) {
-                    facts.on_desk.insert(kind);
+                if waits && (letter.kind.asks_to_confirm() || !letter.has_left) {
+                    facts.on_desk.insert(letter.kind);
                 }
             }
-            if kind.asks_to_confirm() {
-                facts.verifications_at.push(instant(at));
+            if letter.kind.asks_to_confirm() {
+                facts.verifications_at.push(letter.at);
             }
-            facts.automatic_at.push(instant(at));
+            facts.automatic_at.push(letter.at);
         }
         Ok(facts)
     }

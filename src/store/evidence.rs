@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -23,20 +24,15 @@ pub struct AttachmentLine {
 }
 
 impl Tx {
-    pub(super) async fn note_evidence(
+    pub(super) fn note_evidence(
         &mut self,
         case: CaseId,
         deed: Deed,
         evidence: &Evidence,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        sqlx::query("INSERT INTO evidence (case_id, at, deed, facts) VALUES (?, ?, ?, ?)")
-            .bind(case.0)
-            .bind(millis(now))
-            .bind(deed.as_str())
-            .bind(serde_json::to_string(evidence)?)
-            .execute(self.connection())
-            .await?;
+        let facts = serde_json::to_string(evidence)?;
+        self.rows.evidence.push(json!([case.0, millis(now), deed.as_str(), facts]));
         Ok(())
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{CaseId, Tx, instant, millis, random};
 use crate::case::state::named;
@@ -119,21 +121,27 @@ impl Tx {
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
-    /// Counts the attempt to read a message, before it is made.
+    /// Counts the attempt to read each message, before it is made. Attempts come in the order of
+    /// the messages.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn begin_message(&mut self, mailbox: &str, seen: &Seen) -> Result<Attempt> {
-        const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, attempts) VALUES (?, ?, ?, ?, 1) \
-            ON CONFLICT (mailbox, key) DO UPDATE SET attempts = attempts + 1 RETURNING id, attempts, coalesce(reason, '')";
-        let row = sqlx::query(SQL)
-            .bind(mailbox)
-            .bind(&seen.key)
-            .bind(i64::try_from(seen.size)?)
-            .bind(millis(seen.received_at))
-            .fetch_one(self.connection())
-            .await?;
-        Ok(Attempt { id: row.get(0), attempts: row.get(1), is_old: row.get::<String, _>(2) == OLD })
+    pub async fn begin_messages(&mut self, mailbox: &str, seen: &[Seen]) -> Result<Vec<Attempt>> {
+        const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, attempts) \
+            SELECT ?1, value ->> 0, value ->> 1, value ->> 2, 1 FROM json_each(?2) WHERE true \
+            ON CONFLICT (mailbox, key) DO UPDATE SET attempts = attempts + 1 \
+            RETURNING key, id, attempts, coalesce(reason, '')";
+        let query = sqlx::query(SQL).bind(mailbox).bind(as_rows(seen)?);
+        let rows = query.fetch_all(self.connection()).await?;
+        let attempt = |row: &SqliteRow| Attempt {
+            id: row.get(1),
+            attempts: row.get(2),
+            is_old: row.get::<&str, _>(3) == OLD,
+        };
+        let begun: HashMap<&str, Attempt> =
+            rows.iter().map(|row| (row.get(0), attempt(row))).collect();
+        let of = |seen: &Seen| begun.get(seen.key.as_str()).copied();
+        seen.iter().map(|seen| of(seen).context("A message was not noted")).collect()
     }
 
     /// A key for an entry that no mailbox gave one.
@@ -155,23 +163,23 @@ impl Tx {
         handled: &Handled,
         now: DateTime<Utc>,
     ) -> Result<()> {
-        const SQL: &str = "UPDATE inbox SET sha256 = ?, outcome = ?, reason = ?, case_id = ?, proposed = ?, \
-            excerpt = ?, handled_at = ? WHERE id = ?";
-        sqlx::query(SQL)
-            .bind(sha256)
-            .bind(handled.outcome.as_str())
-            .bind(&handled.reason)
-            .bind(handled.case.map(|case| case.0))
-            .bind(match handled.proposed.is_empty() {
+        self.rows.messages.push(json!([
+            id,
+            sha256,
+            handled.outcome.as_str(),
+            handled.reason,
+            handled.case.map(|case| case.0),
+            match handled.proposed.is_empty() {
                 true => None,
                 false => Some(serde_json::to_string(&handled.proposed)?),
-            })
-            .bind(&handled.excerpt)
-            .bind(millis(now))
-            .bind(id)
-            .execute(self.connection())
-            .await?;
-        Ok(())
+            },
+            handled.excerpt,
+            millis(now),
+        ]));
+        if let (Some(hashes), Some(sha256)) = (&mut self.known.hashes, sha256) {
+            hashes.insert(sha256.to_owned());
+        }
+        if self.in_batch { Ok(()) } else { self.write_rows().await }
     }
 
     /// Whether a message with these bytes was handled before, under whatever key.
@@ -179,6 +187,9 @@ impl Tx {
     /// # Errors
     /// Storage errors.
     pub async fn is_known(&mut self, sha256: &str) -> Result<bool> {
+        if let Some(hashes) = &self.known.hashes {
+            return Ok(hashes.contains(sha256));
+        }
         let query =
             sqlx::query("SELECT 1 FROM inbox WHERE sha256 = ? AND outcome IS NOT NULL LIMIT 1");
         Ok(query.bind(sha256).fetch_optional(self.connection()).await?.is_some())
@@ -199,13 +210,9 @@ impl Tx {
         const SQL: &str = "INSERT INTO inbox (mailbox, key, size, received_at, outcome, reason, handled_at) \
             SELECT ?1, value ->> 0, value ->> 1, value ->> 2, ?4, ?5, ?3 \
             FROM json_each(?2) WHERE true ON CONFLICT DO NOTHING";
-        let rows: Vec<(&str, u64, i64)> = seen
-            .iter()
-            .map(|seen| (seen.key.as_str(), seen.size, millis(seen.received_at)))
-            .collect();
         sqlx::query(SQL)
             .bind(mailbox)
-            .bind(serde_json::to_string(&rows)?)
+            .bind(as_rows(seen)?)
             .bind((!to_read).then(|| millis(now)))
             .bind((!to_read).then_some(Outcome::Old.as_str()))
             .bind(OLD)
@@ -260,6 +267,15 @@ impl Tx {
         sqlx::query(SQL).bind(case.0).bind(left).bind(id).execute(self.connection()).await?;
         Ok(())
     }
+}
+
+/// Key, size and date of each message, for a statement.
+fn as_rows(seen: &[Seen]) -> Result<String> {
+    let rows: Vec<(&str, u64, i64)> = seen
+        .iter()
+        .map(|seen| (seen.key.as_str(), seen.size, millis(seen.received_at)))
+        .collect();
+    Ok(serde_json::to_string(&rows)?)
 }
 
 /// Addresses as the database keeps several.

@@ -4,6 +4,7 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -118,10 +119,7 @@ impl Entry {
 
 impl Tx {
     pub(super) async fn append_journal(&mut self, new: &NewEntry<'_>) -> Result<()> {
-        let last = sqlx::query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(self.connection())
-            .await?;
-        let (last_seq, prev) = last.map_or((0, GENESIS.to_owned()), |row| (row.get(0), row.get(1)));
+        let (last_seq, prev) = self.read_journal_head().await?;
         let salt = new.detail.map(|_| random::salt()).transpose()?;
         let mut entry = Entry {
             seq: last_seq + 1,
@@ -141,29 +139,33 @@ impl Tx {
         };
         entry.content = entry.expected_content();
         entry.hash = hash(&[&prev, &entry.content]);
-        const SQL: &str = "INSERT INTO journal (seq, reference, at, event, reason, decided, detail_hash, content, hash) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        sqlx::query(SQL)
-            .bind(entry.seq)
-            .bind(&entry.reference)
-            .bind(millis(entry.at))
-            .bind(&entry.event)
-            .bind(&entry.reason)
-            .bind(&entry.decided)
-            .bind(&entry.detail_hash)
-            .bind(&entry.content)
-            .bind(&entry.hash)
-            .execute(self.connection())
-            .await?;
+        self.rows.journal.push(json!([
+            entry.seq,
+            entry.reference,
+            millis(entry.at),
+            entry.event,
+            entry.reason,
+            entry.decided,
+            entry.detail_hash,
+            entry.content,
+            entry.hash,
+        ]));
         if let (Some(salt), Some(detail)) = (entry.salt, entry.detail) {
-            sqlx::query("INSERT INTO details (seq, salt, text) VALUES (?, ?, ?)")
-                .bind(entry.seq)
-                .bind(salt)
-                .bind(detail)
-                .execute(self.connection())
-                .await?;
+            self.rows.details.push(json!([entry.seq, salt, detail]));
         }
+        self.journal_head = Some((entry.seq, entry.hash));
         Ok(())
+    }
+
+    async fn read_journal_head(&mut self) -> Result<(i64, String)> {
+        if let Some(head) = &self.journal_head {
+            return Ok(head.clone());
+        }
+        // A batch may be under way: what it adds to the journal is behind the head that it keeps.
+        let last = sqlx::query("SELECT seq, hash FROM journal ORDER BY seq DESC LIMIT 1")
+            .fetch_optional(&mut *self.inner)
+            .await?;
+        Ok(last.map_or((0, GENESIS.to_owned()), |row| (row.get(0), row.get(1))))
     }
 }
 

@@ -60,12 +60,6 @@ impl Tx {
         Ok(query.execute(self.connection()).await?.rows_affected() == 1)
     }
 
-    pub(super) async fn is_suppressed(&mut self, address_key: &str) -> Result<bool> {
-        let query =
-            sqlx::query("SELECT 1 FROM suppressions WHERE address_key = ?").bind(address_key);
-        Ok(query.fetch_optional(self.connection()).await?.is_some())
-    }
-
     pub(super) async fn lift_suppression(&mut self, address_key: &str) -> Result<()> {
         let query = sqlx::query("DELETE FROM suppressions WHERE address_key = ?").bind(address_key);
         query.execute(self.connection()).await?;

@@ -6,10 +6,12 @@ pub mod commit;
 pub mod evidence;
 pub mod inbox;
 pub mod journal;
+mod known;
 pub mod lists;
 pub mod marks;
 pub mod outbox;
 mod random;
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +24,8 @@ use sqlx::sqlite::{
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 
 use crate::case::verification::TokenKey;
+use known::Known;
+use rows::Rows;
 
 /// Row number of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +61,15 @@ pub struct Store {
 pub struct Tx {
     inner: Transaction<'static, Sqlite>,
     key: TokenKey,
+    known: Known,
+    /// What was decided and is not written yet.
+    rows: Rows,
+    /// Decisions collect their rows, for one statement a table.
+    in_batch: bool,
+    /// Number and hash of the newest journal entry, once they were read.
+    journal_head: Option<(i64, String)>,
+    /// Number of the newest case, once it was read.
+    last_case: Option<i64>,
 }
 
 impl Store {
@@ -147,7 +160,15 @@ impl Store {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .context("Cannot begin a transaction")?;
-        Ok(Tx { inner, key: self.key.clone() })
+        Ok(Tx {
+            inner,
+            key: self.key.clone(),
+            known: Known::default(),
+            rows: Rows::default(),
+            in_batch: false,
+            journal_head: None,
+            last_case: None,
+        })
     }
 
     /// Where the database is.
@@ -185,14 +206,17 @@ impl Tx {
     ///
     /// # Errors
     /// Storage errors; then nothing was written.
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
+        self.write_rows().await?;
         crate::step::step("before-commit");
         self.inner.commit().await.context("Cannot commit")?;
         crate::step::step("after-commit");
         Ok(())
     }
 
+    /// For statements: they would not see what a batch has not written yet.
     fn connection(&mut self) -> &mut SqliteConnection {
+        debug_assert!(self.rows.is_empty(), "a statement in the middle of a batch");
         &mut self.inner
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
+use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::known::KnownLetter;
 use super::{CaseId, Store, Tx, instant, millis, random};
 use crate::case::state::named;
 use crate::case::verification::{Purpose, TokenKey, nonce_of};
@@ -130,39 +132,38 @@ pub(super) fn kind_of(row: &SqliteRow) -> Result<LetterKind> {
 }
 
 impl Tx {
-    pub(super) async fn write_letter(
-        &mut self,
-        new: &NewLetter<'_>,
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        const SQL: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient, address_key, nonce, to_staff, about, \
-            in_reply_to, class, origin, hold, written_at, due_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')";
+    /// Commits a letter; it is written with the batch.
+    pub(super) fn queue_letter(&mut self, new: &NewLetter<'_>, now: DateTime<Utc>) -> Result<()> {
         let address_key = self.key.address_key(new.to.address());
-        sqlx::query(SQL)
-            .bind(new.case.map(|case| case.0))
-            .bind(new.letter.kind.as_str())
-            .bind(serde_json::to_string(&new.letter.values)?)
-            .bind(new.to.address().as_str())
-            .bind(address_key)
-            .bind(random::nonce()?)
-            .bind(new.letter.kind.is_for_staff())
-            .bind(serde_json::to_string(&new.letter.about)?)
-            .bind(new.in_reply_to)
-            .bind(new.class.map(Class::as_str))
-            .bind(new.origin)
-            .bind(new.hold.map(Hold::as_str))
-            .bind(millis(now))
-            .bind(millis(new.not_before))
-            .execute(self.connection())
-            .await?;
+        self.rows.letters.push(json!([
+            new.case.map(|case| case.0),
+            new.letter.kind.as_str(),
+            serde_json::to_string(&new.letter.values)?,
+            new.to.address().as_str(),
+            address_key,
+            random::nonce()?,
+            new.letter.kind.is_for_staff(),
+            serde_json::to_string(&new.letter.about)?,
+            new.in_reply_to,
+            new.class.map(Class::as_str),
+            new.origin,
+            new.hold.map(Hold::as_str),
+            millis(now),
+            millis(new.not_before),
+        ]));
+        let known = KnownLetter {
+            kind: new.letter.kind,
+            case: new.case,
+            to_staff: new.letter.kind.is_for_staff(),
+            at: new.not_before,
+            has_left: false,
+            status: "waiting".to_owned(),
+        };
+        self.known.add_letter(&address_key, known);
         Ok(())
     }
 
-    /// Commits a letter to a member of staff; such letters need no approval.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn write_to_staff(
+    pub(super) fn queue_to_staff(
         &mut self,
         letter: &Letter,
         case: Option<CaseId>,
@@ -180,7 +181,22 @@ impl Tx {
             in_reply_to: None,
             not_before: now,
         };
-        self.write_letter(&new, now).await
+        self.queue_letter(&new, now)
+    }
+
+    /// Commits a letter to a member of staff; such letters need no approval.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn write_to_staff(
+        &mut self,
+        letter: &Letter,
+        case: Option<CaseId>,
+        member: &EmailAddress,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        self.queue_to_staff(letter, case, member, now)?;
+        self.write_rows().await
     }
 
     /// The letter that one of `candidates` is a token of, if any is, for that purpose.
@@ -234,7 +250,7 @@ impl Tx {
         let held = self.hold_for_budget(&full, now).await?;
         let query = sqlx::query(SQL).bind(millis(now)).bind(full);
         let rows = query.bind(audience == Audience::Everybody).fetch_all(self.connection()).await?;
-        let mut letters = Vec::new();
+        let (mut letters, mut released) = (Vec::new(), Vec::new());
         for row in &rows {
             if let Some(class) = row.get::<Option<String>, _>("class") {
                 let origin = row.get::<String, _>("origin");
@@ -242,12 +258,14 @@ impl Tx {
                     continue;
                 }
             }
-            sqlx::query("UPDATE outbox SET hold = NULL, released_at = ? WHERE id = ?")
-                .bind(millis(now))
-                .bind(row.get::<i64, _>("id"))
-                .execute(self.connection())
-                .await?;
+            released.push(row.get::<i64, _>("id"));
             letters.push((kind_of(row)?, row.get::<Option<i64>, _>("case_id").map(CaseId)));
+        }
+        if !released.is_empty() {
+            const RELEASE: &str = "UPDATE outbox SET hold = NULL, released_at = ?1 \
+                WHERE id IN (SELECT value FROM json_each(?2))";
+            let query = sqlx::query(RELEASE).bind(millis(now));
+            query.bind(serde_json::to_string(&released)?).execute(self.connection()).await?;
         }
         Ok(Released { wrote: held > 0 || !letters.is_empty(), letters })
     }
@@ -305,7 +323,8 @@ impl Tx {
         Ok(query.bind(class.as_str()).bind(since).fetch_one(self.connection()).await?)
     }
 
-    /// Released letters whose next attempt is due.
+    /// Released letters whose next attempt is due. One whose last attempt ended with the process
+    /// comes alone: should it be the letter that ends it, no other is in hand then.
     ///
     /// # Errors
     /// Storage errors.
@@ -315,7 +334,7 @@ impl Tx {
         audience: Audience,
         now: DateTime<Utc>,
     ) -> Result<Vec<Due>> {
-        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, about, in_reply_to, outgoing FROM outbox \
+        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, about, in_reply_to, outgoing, uncertain FROM outbox \
             WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR to_staff = 1) \
             ORDER BY due_at, id LIMIT ?";
         let rows = sqlx::query(SQL)
@@ -324,7 +343,9 @@ impl Tx {
             .bind(i64::try_from(count_max)?)
             .fetch_all(self.connection())
             .await?;
-        rows.iter().map(due).collect()
+        let is_doubtful = |row: &SqliteRow| row.get::<i64, _>("uncertain") > 0;
+        let sure = rows.iter().take_while(|row| !is_doubtful(row)).count();
+        rows.iter().take(sure.max(1)).map(due).collect()
     }
 
     /// Notes that a letter came back.

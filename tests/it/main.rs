@@ -26,6 +26,7 @@ mod policy;
 mod properties;
 mod requests;
 mod restart;
+#[expect(dead_code, reason = "the plain port of IMAP is for benchmarks")]
 mod servers;
 mod settings;
 mod stories;

@@ -58,7 +58,7 @@ async fn a_message_that_ends_the_reader_is_set_aside_and_its_neighbours_are_not(
     for _ in 0..2 {
         let mut tx = desk.store.begin().await.unwrap();
         let poison = Seen { key: "1:1".into(), size: 100, received_at: desk.clock.now() };
-        tx.begin_message(&desk.settings.mailbox_name, &poison).await.unwrap();
+        tx.begin_messages(&desk.settings.mailbox_name, &[poison]).await.unwrap();
         tx.commit().await.unwrap();
         desk = desk.dies().await;
     }

@@ -56,6 +56,7 @@ pub(crate) struct MailServers {
     /// submitted while that one is stopped.
     _sasl: ProcessGroup,
     imaps: Port,
+    plain_imap: Port,
     submissions: Port,
     starttls: Port,
     mx: Port,
@@ -79,7 +80,7 @@ impl MailServers {
         // A unix socket's path has at most 107 octets, so not in a long $TMPDIR.
         let folder = tempfile::Builder::new().prefix("mail-").tempdir_in("/tmp").expect("folder");
         let root = folder.path();
-        let [imaps, submissions, starttls, mx] = std::array::from_fn(|_| Port::reserve());
+        let [imaps, plain_imap, submissions, starttls, mx] = std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
         let mailboxes = make_mailboxes(root, addresses);
         let config = |text: &str| {
@@ -87,6 +88,7 @@ impl MailServers {
                 .replace("@DOMAINS@", &domains(addresses).join(", "))
                 .replace("@OWNER@", &MAIL_OWNER.to_string())
                 .replace("@IMAPS@", &imaps.number.to_string())
+                .replace("@IMAP@", &plain_imap.number.to_string())
                 .replace("@SUBMISSIONS@", &submissions.number.to_string())
                 .replace("@STARTTLS@", &starttls.number.to_string())
                 .replace("@MX@", &mx.number.to_string())
@@ -106,6 +108,7 @@ impl MailServers {
             imap: Mutex::new(None),
             _sasl: sasl,
             imaps,
+            plain_imap,
             submissions,
             starttls,
             mx,
@@ -127,6 +130,11 @@ impl MailServers {
     /// IMAP over TLS.
     pub(crate) fn imaps_port(&self) -> u16 {
         self.imaps.number
+    }
+
+    /// IMAP in plain text, for what benchmarks are compared with.
+    pub(crate) fn imap_port(&self) -> u16 {
+        self.plain_imap.number
     }
 
     /// Submission over TLS from the first octet; the password is asked for.
@@ -670,7 +678,8 @@ service auth {
 
 const IMAP_ONLY: &str = "
 protocols = imap
-ssl = required
+ssl = yes
+disable_plaintext_auth = no
 ssl_cert = <@FOLDER@/cert.pem
 ssl_key = <@FOLDER@/key.pem
 first_valid_uid = 1
@@ -681,7 +690,7 @@ namespace inbox {
 }
 service imap-login {
   inet_listener imap {
-    port = 0
+    port = @IMAP@
   }
   inet_listener imaps {
     port = @IMAPS@

@@ -1,0 +1,131 @@
+//! A backlog of mails in Dovecot: each parsed, decided, its case and letter committed durably, and
+//! the letter accepted by a mail server; over TLS, every letter in text and HTML.
+//!
+//! ```text
+//! cargo bench --bench backlog -- [--mails 10000] [--runs 3] [--beside 'COMMAND']
+//! ```
+//!
+//! COMMAND is another program that does the same job and then ends. It runs beside the desk in
+//! every round, over the same mails in the same servers, with IMAP_HOST, IMAP_PORT (plain),
+//! IMAP_USER, IMAP_PASS, SMTP_HOST, SMTP_PORT, N (mails) and STATE (an empty folder) in its
+//! environment.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
+
+mod world;
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use world::sink::Sink;
+use world::{DESK, Desk, MailServers, PATIENCE, mails, median, scratch};
+
+struct Options {
+    mails: usize,
+    runs: usize,
+    beside: Option<String>,
+}
+
+/// What one round showed.
+struct Round {
+    rate: f64,
+    memory: f64,
+}
+
+fn main() {
+    let options = options();
+    println!("{} mails, {} rounds", options.mails, options.runs);
+    let (mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), 0_f64);
+    for n in 1..=options.runs {
+        let round = desk(options.mails);
+        memory = memory.max(round.memory);
+        ours.push(round.rate);
+        let mut line = format!("round {n}: desk {:.0} mails/s, {:.0} MiB", round.rate, round.memory);
+        if let Some(command) = &options.beside {
+            let rate = beside(command, options.mails);
+            line += &format!("; beside {rate:.0} mails/s, ratio {:.2}", round.rate / rate);
+            theirs.push(rate);
+        }
+        println!("{line}");
+    }
+    let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+    println!("desk, median: {:.0} mails/s; most memory: {memory:.0} MiB", median(ours));
+    if options.beside.is_some() {
+        println!("beside, median: {:.0} mails/s; ratio, median: {:.2}", median(theirs), median(ratios));
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options { mails: 10_000, runs: 3, beside: None };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
+        match word.as_str() {
+            "--mails" => options.mails = value().parse().unwrap(),
+            "--runs" => options.runs = value().parse().unwrap(),
+            "--beside" => options.beside = Some(value()),
+            "--bench" => {}
+            other => panic!("{other} is unknown"),
+        }
+    }
+    options
+}
+
+/// Servers with the backlog in the inbox.
+fn servers_with(count: usize) -> MailServers {
+    let servers = MailServers::start(&[DESK]);
+    fill(&servers, count);
+    servers
+}
+
+fn fill(servers: &MailServers, count: usize) {
+    for n in 0..count {
+        servers.drop_into(DESK, mails::mail(n, DESK));
+    }
+}
+
+/// The desk knows the inbox, was away, and comes back to a backlog.
+fn desk(count: usize) -> Round {
+    let servers = MailServers::start(&[DESK]);
+    let sink = Sink::start();
+    let mut desk = Desk::new(&servers, &sink);
+    desk.starts();
+    desk.until_log_says("first look at this inbox");
+    desk.stops();
+    fill(&servers, count);
+    let letters = mails::letters_for(count);
+    desk.starts();
+    let accepted = sink.wait(PATIENCE, |accepted| accepted.len() >= letters);
+    let seconds = (accepted.last().map_or_else(Instant::now, |last| last.at) - desk.began()).as_secs_f64();
+    assert_eq!(accepted.len(), letters, "{}", desk.log());
+    let memory = desk.peak_memory();
+    desk.stops();
+    let listed = desk.command(&["cases", "list", "--json"]).output().unwrap();
+    let cases: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(cases.len(), letters);
+    Round { rate: count as f64 / seconds, memory }
+}
+
+/// The other program over the same mails.
+fn beside(command: &str, count: usize) -> f64 {
+    let servers = servers_with(count);
+    let sink = Sink::start();
+    let state = scratch();
+    let began = Instant::now();
+    let status = Command::new("/bin/sh")
+        .args(["-c", command])
+        .env("IMAP_HOST", "127.0.0.1")
+        .env("IMAP_PORT", servers.imap_port().to_string())
+        .env("IMAP_USER", DESK)
+        .env("IMAP_PASS", world::PASSWORD)
+        .env("SMTP_HOST", "127.0.0.1")
+        .env("SMTP_PORT", sink.port.to_string())
+        .env("N", count.to_string())
+        .env("STATE", state.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    let seconds = began.elapsed().as_secs_f64();
+    assert!(status.success(), "{command}: {status}");
+    assert!(sink.count() * 10 >= count * 8, "{command} sent {} letters only", sink.count());
+    count as f64 / seconds
+}
