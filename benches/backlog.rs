@@ -39,7 +39,8 @@ fn main() {
         let round = desk(options.mails);
         memory = memory.max(round.memory);
         ours.push(round.rate);
-        let mut line = format!("round {n}: desk {:.0} mails/s, {:.0} MiB", round.rate, round.memory);
+        let mut line =
+            format!("round {n}: desk {:.0} mails/s, {:.0} MiB", round.rate, round.memory);
         if let Some(command) = &options.beside {
             let rate = beside(command, options.mails);
             line += &format!("; beside {rate:.0} mails/s, ratio {:.2}", round.rate / rate);
@@ -50,7 +51,11 @@ fn main() {
     let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
     println!("desk, median: {:.0} mails/s; most memory: {memory:.0} MiB", median(ours));
     if options.beside.is_some() {
-        println!("beside, median: {:.0} mails/s; ratio, median: {:.2}", median(theirs), median(ratios));
+        println!(
+            "beside, median: {:.0} mails/s; ratio, median: {:.2}",
+            median(theirs),
+            median(ratios)
+        );
     }
 }
 
@@ -95,7 +100,8 @@ fn desk(count: usize) -> Round {
     let letters = mails::letters_for(count);
     desk.starts();
     let accepted = sink.wait(PATIENCE, |accepted| accepted.len() >= letters);
-    let seconds = (accepted.last().map_or_else(Instant::now, |last| last.at) - desk.began()).as_secs_f64();
+    let seconds =
+        (accepted.last().map_or_else(Instant::now, |last| last.at) - desk.began()).as_secs_f64();
     assert_eq!(accepted.len(), letters, "{}", desk.log());
     let memory = desk.peak_memory();
     desk.stops();

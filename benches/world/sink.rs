@@ -54,9 +54,8 @@ impl Sink {
     pub fn wait(&self, at_most: Duration, done: impl Fn(&[Accepted]) -> bool) -> Vec<Accepted> {
         let (taken, news) = &*self.taken;
         let taken = taken.lock().expect("the sink lives");
-        let (taken, _) = news
-            .wait_timeout_while(taken, at_most, |taken| !done(taken))
-            .expect("the sink lives");
+        let (taken, _) =
+            news.wait_timeout_while(taken, at_most, |taken| !done(taken)).expect("the sink lives");
         taken.clone()
     }
 }

@@ -11,8 +11,8 @@ use tracing::{error, info};
 use super::reading::{Read, Reader, read};
 use super::timer::PROGRESS;
 use super::{Bot, is_storage_error};
-use crate::config::{Backfill, FIRST_LOOK_DAYS};
 use crate::classify::Verdict;
+use crate::config::{Backfill, FIRST_LOOK_DAYS};
 use crate::mail::EmailAddress;
 use crate::mailbox::{Fetched, Seen, Unfetched};
 use crate::step::step;
@@ -157,7 +157,8 @@ impl Bot {
         let hashes: Vec<&str> =
             messages.iter().filter_map(|(_, read)| read.sha256.as_deref()).collect();
         tx.read_hashes(&hashes).await?;
-        let asked: Vec<&EmailAddress> = messages.iter().filter_map(|(_, read)| asks(read)).collect();
+        let asked: Vec<&EmailAddress> =
+            messages.iter().filter_map(|(_, read)| asks(read)).collect();
         tx.begin_batch(&asked).await?;
         for (attempt, read) in messages {
             let handled = self.handle(&mut tx, *attempt, read, now).await?;

@@ -23,7 +23,7 @@ use crate::submission::Parcel;
 
 /// Letters that one worker takes at a time. Whatever is claimed when the process dies counts as
 /// perhaps sent, and is tried once more, alone.
-const LETTERS_AT_ONCE: usize = 25;
+const LETTERS_AT_ONCE: usize = 50;
 
 impl Bot {
     /// Lets letters go that may go, and starts the days of verifications. `true` when it
@@ -242,11 +242,8 @@ impl Bot {
         step("before-settle");
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let submitted: Vec<i64> = ends
-            .iter()
-            .filter(|(_, end)| *end == End::Submitted)
-            .map(|(id, _)| *id)
-            .collect();
+        let submitted: Vec<i64> =
+            ends.iter().filter(|(_, end)| *end == End::Submitted).map(|(id, _)| *id).collect();
         tx.settle_submitted(&submitted, now).await?;
         for (id, end) in ends {
             if *end == End::Submitted {

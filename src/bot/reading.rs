@@ -50,9 +50,7 @@ pub(super) async fn read(batch: Vec<Fetched>, reader: Reader) -> Result<Vec<Read
     thread::Builder::new()
         .name("parse".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || {
-            drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect()))
-        })
+        .spawn(move || drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect())))
         .context("Cannot start a thread")?;
     result.await.context("The parser's thread ended")
 }

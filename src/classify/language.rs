@@ -6,6 +6,8 @@ use crate::mail::Mail;
 
 /// Fewer letters than these tell no language.
 const LETTERS_MIN: usize = 20;
+/// More words than these tell nothing more.
+const WORDS_MAX: usize = 60;
 /// Below it the guess is no better than English.
 const CONFIDENCE_MIN: f64 = 0.25;
 
@@ -18,7 +20,7 @@ pub fn language_of(mail: &Mail) -> Option<&'static str> {
 pub fn language_of_text(text: &str) -> Option<&'static str> {
     // Addresses and links are written alike everywhere.
     let words = text.split_whitespace().filter(|word| !word.contains(['@', '/']));
-    let text = words.collect::<Vec<_>>().join(" ");
+    let text = words.take(WORDS_MAX).collect::<Vec<_>>().join(" ");
     if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
         return None;
     }

@@ -259,7 +259,10 @@ impl RuleFile {
 impl Rule {
     fn compile(&mut self) -> Result<(), String> {
         for pattern in &self.any {
-            let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build();
+            let compiled = RegexBuilder::new(pattern)
+                .size_limit(PATTERN_BYTES_MAX)
+                .dfa_size_limit(200 << 10)
+                .build();
             self.patterns
                 .push(compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))?);
         }

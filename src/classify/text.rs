@@ -56,7 +56,7 @@ pub fn bare_subject(subject: &str) -> String {
 /// Every mail address that stands in a text.
 pub fn addresses(text: &str) -> Vec<EmailAddress> {
     static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+        Regex::new(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
             .expect("a fixed pattern compiles")
     });
     ADDRESS.find_iter(text).filter_map(|found| EmailAddress::parse(found.as_str()).ok()).collect()

@@ -83,8 +83,7 @@ pub async fn start(
         every: setup.config.poll(),
         message_bytes_max: setup.config.bounds().message_bytes_max,
     };
-    let mut tasks =
-        tasks::start(mailbox, (&submitter, lines), poll, &wakes, &bot.stopping());
+    let mut tasks = tasks::start(mailbox, (&submitter, lines), poll, &wakes, &bot.stopping());
     let (stop_page, page_stops) = oneshot::channel::<()>();
     if let Some(page) = page {
         let web = Web {

@@ -137,23 +137,34 @@ impl Outgoing {
 /// over two lines (RFC 2045 §6.7 rule 5); the breaks stay where they are.
 fn replace_mark(text: &str, mark: &str, token: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let Some(first) = mark.chars().next() else { return text.to_owned() };
     let mut rest = text;
-    // The first characters are the nonce: a cheap and exact place to look.
-    while let Some(c) = rest.chars().next() {
-        if let Some((written, length)) = match_mark(rest, mark, token) {
-            out.push_str(&written);
-            rest = rest.get(length..).unwrap_or_default();
-        } else {
-            out.push(c);
-            rest = rest.get(c.len_utf8()..).unwrap_or_default();
-        }
+    while let Some(at) = rest.find(first) {
+        let (before, here) = rest.split_at(at);
+        out.push_str(before);
+        rest = match match_mark(here, mark, token) {
+            Some((written, length)) => {
+                out.push_str(&written);
+                here.get(length..).unwrap_or_default()
+            }
+            None => {
+                out.push(first);
+                here.get(first.len_utf8()..).unwrap_or_default()
+            }
+        };
     }
+    out.push_str(rest);
     out
 }
 
 fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
     const SOFT_BREAK: &str = "=\r\n";
-    let (mut written, mut rest) = (String::new(), text);
+    // Nearly every text fails here already: a mark begins with the letter's nonce.
+    let second = mark.get(..2)?;
+    if !text.starts_with(second) && !text.get(1..)?.starts_with(SOFT_BREAK) {
+        return None;
+    }
+    let (mut written, mut rest) = (String::with_capacity(mark.len() + 3), text);
     for (expected, replacement) in mark.chars().zip(token.chars()) {
         if let (false, Some(after)) = (written.is_empty(), rest.strip_prefix(SOFT_BREAK)) {
             written.push_str(SOFT_BREAK);

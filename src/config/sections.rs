@@ -309,8 +309,8 @@ impl Default for LimitsSection {
             page_per_day_max: 100,
             page_per_network_per_day_max: 10,
             attempts_max: 20,
-            batch_messages_max: 50,
-            batch_bytes_max: 32 * 1024 * 1024,
+            batch_messages_max: 200,
+            batch_bytes_max: 4 * 1024 * 1024,
             digest_rows_max: 200,
         }
     }

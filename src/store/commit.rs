@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
+use super::cases::StoredCase;
 use super::journal::NewEntry;
 use super::outbox::{Class, Hold, NewLetter};
-use super::cases::StoredCase;
 use super::{CaseId, Tx, random};
 use crate::case::authority::Member;
 use crate::case::identity::{Deed, Evidence};

@@ -271,10 +271,8 @@ impl Tx {
 
 /// Key, size and date of each message, for a statement.
 fn as_rows(seen: &[Seen]) -> Result<String> {
-    let rows: Vec<(&str, u64, i64)> = seen
-        .iter()
-        .map(|seen| (seen.key.as_str(), seen.size, millis(seen.received_at)))
-        .collect();
+    let rows: Vec<(&str, u64, i64)> =
+        seen.iter().map(|seen| (seen.key.as_str(), seen.size, millis(seen.received_at))).collect();
     Ok(serde_json::to_string(&rows)?)
 }
 

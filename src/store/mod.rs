@@ -34,6 +34,8 @@ pub struct CaseId(pub i64);
 /// The oldest SQLite that two connections may use in WAL mode: before it, a checkpoint in
 /// the wrong moment can corrupt the database.
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// Pages of the write-ahead log before they are folded into the file: 16 MiB.
+const WAL_PAGES: &str = "4000";
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -87,7 +89,10 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true)
             .pragma("trusted_schema", "OFF")
-            .pragma("secure_delete", "ON");
+            .pragma("secure_delete", "ON")
+            // What a statement needs to be undone by itself is no business of the disk.
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", WAL_PAGES);
         let context = || format!("Cannot open the database {}", path.display());
         if access == Access::Command && !path.exists() {
             bail!("{}: it is not there yet; `deletion-desk run` makes it", context());

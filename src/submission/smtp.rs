@@ -9,12 +9,13 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
-    AsyncSmtpConnection, Certificate, CertificateStore, TlsParameters,
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Parcel;
@@ -74,16 +75,13 @@ impl SmtpSettings {
         if self.tls == Tls::None {
             self.refuse_remote().await?;
         }
-        let wrapped = tls.clone().filter(|_| self.tls == Tls::Implicit);
-        let connect = AsyncSmtpConnection::connect_tokio1(
-            (self.host.as_str(), self.port),
-            Some(CONNECT_TIMEOUT),
-            &hello,
-            wrapped,
-            None,
-        );
+        let wire = timeout(CONNECT_TIMEOUT, self.wire())
+            .await
+            .with_context(|| format!("{place} does not answer within 30 seconds"))?
+            .with_context(|| format!("Cannot connect to {place}"))?;
         // lettre's own timeout covers TCP only; a server may also not greet.
-        let mut connection = timeout(CONNECT_TIMEOUT, connect)
+        let greet = AsyncSmtpConnection::connect_with_transport(wire, &hello);
+        let mut connection = timeout(CONNECT_TIMEOUT, greet)
             .await
             .with_context(|| format!("{place} does not greet within 30 seconds"))?
             .map_err(|why| anyhow!("Cannot connect to {place}: {}", in_words(&why)))?;
@@ -111,6 +109,14 @@ impl SmtpSettings {
                 })?;
         }
         Ok(Connection(connection))
+    }
+
+    /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
+    /// algorithm would keep that back until the server's delayed acknowledgement, 40 ms a letter.
+    async fn wire(&self) -> Result<Box<dyn AsyncTokioStream>> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        Ok(Box::new(tcp))
     }
 
     fn tls_parameters(&self) -> Result<Option<TlsParameters>> {

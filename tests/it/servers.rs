@@ -80,7 +80,8 @@ impl MailServers {
         // A unix socket's path has at most 107 octets, so not in a long $TMPDIR.
         let folder = tempfile::Builder::new().prefix("mail-").tempdir_in("/tmp").expect("folder");
         let root = folder.path();
-        let [imaps, plain_imap, submissions, starttls, mx] = std::array::from_fn(|_| Port::reserve());
+        let [imaps, plain_imap, submissions, starttls, mx] =
+            std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
         let mailboxes = make_mailboxes(root, addresses);
         let config = |text: &str| {
