@@ -17,62 +17,44 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use world::sink::Sink;
-use world::{DESK, Desk, MailServers, PATIENCE, mails, median, scratch};
-
-struct Options {
-    mails: usize,
-    runs: usize,
-    beside: Option<String>,
-}
+use world::{DESK, Desk, MailServers, PATIENCE, mails, median, option, scratch};
 
 /// What one round showed.
 struct Round {
     rate: f64,
+    cpu_ms: f64,
     memory: f64,
 }
 
 fn main() {
-    let options = options();
-    println!("{} mails, {} rounds", options.mails, options.runs);
+    let (count, runs) = (option("--mails", 10_000), option("--runs", 3));
+    let beside_it = std::env::args().skip_while(|word| word != "--beside").nth(1);
+    println!("{count} mails, {runs} rounds");
     let (mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), 0_f64);
-    for n in 1..=options.runs {
-        let round = desk(options.mails);
+    for n in 1..=runs {
+        let round = desk(count);
         memory = memory.max(round.memory);
         ours.push(round.rate);
-        let mut line =
-            format!("round {n}: desk {:.0} mails/s, {:.0} MiB", round.rate, round.memory);
-        if let Some(command) = &options.beside {
-            let rate = beside(command, options.mails);
+        let mut line = format!(
+            "round {n}: desk {:.0} mails/s, {:.2} ms of CPU a mail, {:.0} MiB",
+            round.rate, round.cpu_ms, round.memory
+        );
+        if let Some(command) = &beside_it {
+            let rate = beside(command, count);
             line += &format!("; beside {rate:.0} mails/s, ratio {:.2}", round.rate / rate);
             theirs.push(rate);
         }
         println!("{line}");
     }
-    let ratios = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+    let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
     println!("desk, median: {:.0} mails/s; most memory: {memory:.0} MiB", median(ours));
-    if options.beside.is_some() {
+    if !ratios.is_empty() {
         println!(
             "beside, median: {:.0} mails/s; ratio, median: {:.2}",
             median(theirs),
             median(ratios)
         );
     }
-}
-
-fn options() -> Options {
-    let mut options = Options { mails: 10_000, runs: 3, beside: None };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
-        match word.as_str() {
-            "--mails" => options.mails = value().parse().unwrap(),
-            "--runs" => options.runs = value().parse().unwrap(),
-            "--beside" => options.beside = Some(value()),
-            "--bench" => {}
-            other => panic!("{other} is unknown"),
-        }
-    }
-    options
 }
 
 /// Servers with the backlog in the inbox.
@@ -103,12 +85,13 @@ fn desk(count: usize) -> Round {
     let seconds =
         (accepted.last().map_or_else(Instant::now, |last| last.at) - desk.began()).as_secs_f64();
     assert_eq!(accepted.len(), letters, "{}", desk.log());
+    let cpu_ms = desk.cpu_seconds() * 1_000.0 / count as f64;
     let memory = desk.peak_memory();
     desk.stops();
     let listed = desk.command(&["cases", "list", "--json"]).output().unwrap();
     let cases: Vec<serde_json::Value> = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(cases.len(), letters);
-    Round { rate: count as f64 / seconds, memory }
+    Round { rate: count as f64 / seconds, cpu_ms, memory }
 }
 
 /// The other program over the same mails.

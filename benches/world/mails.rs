@@ -2,7 +2,7 @@
 
 /// What a mail is, and so what has to come of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sort {
+pub(crate) enum Sort {
     /// A request; its author is asked.
     Request,
     /// A notification of the website's form; who is named in it is asked.
@@ -14,7 +14,7 @@ pub enum Sort {
 }
 
 /// Of twenty mails fourteen are requests, four come from the form, one from a robot.
-pub fn sort_of(n: usize) -> Sort {
+pub(crate) fn sort_of(n: usize) -> Sort {
     match n % 20 {
         3 | 8 | 13 | 18 => Sort::Form,
         5 => Sort::Automatic,
@@ -24,7 +24,7 @@ pub fn sort_of(n: usize) -> Sort {
 }
 
 /// How many of the first `count` mails have to be answered.
-pub fn letters_for(count: usize) -> usize {
+pub(crate) fn letters_for(count: usize) -> usize {
     (0..count).filter(|n| matches!(sort_of(*n), Sort::Request | Sort::Form)).count()
 }
 
@@ -56,7 +56,7 @@ const BODIES: [(&str, &str); 4] = [
 
 /// The `n`th mail of a backlog to `desk`: text and HTML, 3 to 8 KB, with the header that a mail
 /// has after two servers.
-pub fn mail(n: usize, desk: &str) -> String {
+pub(crate) fn mail(n: usize, desk: &str) -> String {
     let from = format!("person{n}@mail{}.example", n % 97);
     match sort_of(n) {
         Sort::Request => multipart(n, &from, desk, "Data Deletion Request", ""),
@@ -82,7 +82,7 @@ pub fn mail(n: usize, desk: &str) -> String {
 }
 
 /// A mail that asks for nothing.
-pub fn chatter(n: usize, desk: &str) -> String {
+pub(crate) fn chatter(n: usize, desk: &str) -> String {
     mail(n * 20 + 15, desk)
 }
 
@@ -101,7 +101,7 @@ fn trace(from: &str, desk: &str, n: usize) -> String {
 }
 
 fn multipart(n: usize, from: &str, desk: &str, subject: &str, more: &str) -> String {
-    let (body, bye) = BODIES[n / 20 % BODIES.len()];
+    let (body, bye) = BODIES.get(n / 20 % BODIES.len()).expect("one of them");
     let quoted = "> Welcome to Flexus! Your account is ready. You are receiving this because somebody\r\n\
                   > signed up with this address. Visit your settings to change what we send you.\r\n";
     let quoted = quoted.repeat(2 + n % 8);

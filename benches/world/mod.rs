@@ -5,7 +5,7 @@
 pub(crate) mod mails;
 pub(crate) mod sink;
 
-#[allow(dead_code, reason = "the tests use all of it")]
+#[expect(dead_code, reason = "the tests use all of it")]
 #[path = "../../tests/it/servers.rs"]
 mod servers;
 
@@ -20,9 +20,9 @@ use sink::Sink;
 use tempfile::TempDir;
 
 /// The desk's address.
-pub const DESK: &str = "hello@flexus.example";
+pub(crate) const DESK: &str = "hello@flexus.example";
 /// Longest wait for anything.
-pub const PATIENCE: Duration = Duration::from_secs(900);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(900);
 
 const SETTINGS: &str = r#"
 mode = "live"
@@ -71,8 +71,8 @@ forms_per_day_max = 10000000
 "#;
 
 /// The daemon in a folder of its own.
-pub struct Desk {
-    pub folder: TempDir,
+pub(crate) struct Desk {
+    pub(crate) folder: TempDir,
     daemon: Option<Child>,
     began: Instant,
 }
@@ -80,7 +80,7 @@ pub struct Desk {
 impl Desk {
     /// Writes its settings. The folder is in memory where that can be had: disks differ tenfold
     /// from minute to minute, and this one is the same for all.
-    pub fn new(servers: &MailServers, sink: &Sink) -> Desk {
+    pub(crate) fn new(servers: &MailServers, sink: &Sink) -> Desk {
         let folder = scratch();
         let settings = SETTINGS
             .replace("@IMAPS@", &servers.imaps_port().to_string())
@@ -93,7 +93,7 @@ impl Desk {
     }
 
     /// Starts the daemon.
-    pub fn starts(&mut self) {
+    pub(crate) fn starts(&mut self) {
         let log = fs::File::create(self.file("log")).expect("a log");
         self.began = Instant::now();
         let daemon = self.command(&["run"]).stdout(Stdio::null()).stderr(log).spawn();
@@ -101,19 +101,19 @@ impl Desk {
     }
 
     /// A command of the program in that folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deletion-desk"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 
     /// When it was started.
-    pub fn began(&self) -> Instant {
+    pub(crate) fn began(&self) -> Instant {
         self.began
     }
 
     /// Ends it as an operator does.
-    pub fn stops(&mut self) {
+    pub(crate) fn stops(&mut self) {
         let Some(mut daemon) = self.daemon.take() else { return };
         let _ = Command::new("kill").arg(daemon.id().to_string()).status();
         let status = daemon.wait().expect("the daemon ends");
@@ -121,7 +121,7 @@ impl Desk {
     }
 
     /// Waits for words in the log.
-    pub fn until_log_says(&self, words: &str) {
+    pub(crate) fn until_log_says(&self, words: &str) {
         let give_up_at = Instant::now() + PATIENCE;
         while !self.log().contains(words) {
             assert!(Instant::now() < give_up_at, "in vain waited for {words}\n{}", self.log());
@@ -129,18 +129,38 @@ impl Desk {
         }
     }
 
+    /// Waits until so many messages have their outcome.
+    pub(crate) fn until_handled(&self, count: usize) {
+        let give_up_at = Instant::now() + PATIENCE;
+        let handled = || self.log().matches("mail handled").count();
+        while handled() < count {
+            assert!(Instant::now() < give_up_at, "{} of {count} are handled", handled());
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Seconds of CPU that it used so far.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let id = self.daemon.as_ref().expect("a daemon that runs").id();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        let ticks = |field: usize| fields.get(field).and_then(|text| text.parse().ok());
+        // In ticks, of which Linux has a hundred a second whatever the kernel's own are.
+        (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+    }
+
     /// What it wrote to stderr.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
     /// A file of its folder.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The most memory it ever held, in MiB.
-    pub fn peak_memory(&self) -> f64 {
+    pub(crate) fn peak_memory(&self) -> f64 {
         let id = self.daemon.as_ref().expect("a daemon that runs").id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
@@ -159,13 +179,19 @@ impl Drop for Desk {
 }
 
 /// A folder in memory where there is one.
-pub fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.expect("a folder")
 }
 
+/// A number from the command line, or what it is without.
+pub(crate) fn option(name: &str, default: usize) -> usize {
+    let mut words = std::env::args().skip_while(|word| word != name).skip(1);
+    words.next().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} N")))
+}
+
 /// The middle of some figures.
-pub fn median(mut figures: Vec<f64>) -> f64 {
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

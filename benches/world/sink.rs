@@ -8,25 +8,25 @@ use std::time::{Duration, Instant};
 
 /// A letter that was accepted.
 #[derive(Clone, Debug)]
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// When the answer to the final dot was sent.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// RCPT TO, as it was written.
-    pub to: String,
+    pub(crate) to: String,
     /// Octets of the letter.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Plain SMTP on a loopback port.
-pub struct Sink {
+pub(crate) struct Sink {
     /// The port.
-    pub port: u16,
+    pub(crate) port: u16,
     taken: Arc<(Mutex<Vec<Accepted>>, Condvar)>,
 }
 
 impl Sink {
     /// Opens the port.
-    pub fn start() -> Sink {
+    pub(crate) fn start() -> Sink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for the sink");
         let port = listener.local_addr().expect("its address").port();
         let taken: Arc<(Mutex<Vec<Accepted>>, Condvar)> = Arc::default();
@@ -41,17 +41,21 @@ impl Sink {
     }
 
     /// How many letters were accepted so far.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.taken.0.lock().expect("the sink lives").len()
     }
 
     /// Forgets what was accepted so far.
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.taken.0.lock().expect("the sink lives").clear();
     }
 
     /// Waits until `done` is content with what was accepted.
-    pub fn wait(&self, at_most: Duration, done: impl Fn(&[Accepted]) -> bool) -> Vec<Accepted> {
+    pub(crate) fn wait(
+        &self,
+        at_most: Duration,
+        done: impl Fn(&[Accepted]) -> bool,
+    ) -> Vec<Accepted> {
         let (taken, news) = &*self.taken;
         let taken = taken.lock().expect("the sink lives");
         let (taken, _) =

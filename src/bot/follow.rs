@@ -10,7 +10,6 @@ use super::reading::Read;
 use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
-use crate::classify::language::language_of;
 use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, text};
 use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
@@ -80,7 +79,7 @@ impl Bot {
                     source: Source::Mail,
                     class,
                     origin: String::new(),
-                    language: self.language_of(mail),
+                    language: self.answered_in(classification.language),
                     evidence: evidence(mail, &classification.sender_auth, answerable.address()),
                 };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
@@ -91,7 +90,7 @@ impl Bot {
                     source: Source::Form,
                     class: Class::Form,
                     origin: self.form_of(mail),
-                    language: self.language_of(mail),
+                    language: self.answered_in(classification.language),
                     evidence: Evidence {
                         // A form of ours: that it wrote is no news.
                         sent_by: None,
@@ -167,9 +166,9 @@ impl Bot {
         found
     }
 
-    /// The language to answer a mail in.
-    fn language_of(&self, mail: &Mail) -> String {
-        let found = language_of(mail).filter(|language| self.templates.speaks(language));
+    /// The language that a request in that language is answered in.
+    fn answered_in(&self, language: Option<&str>) -> String {
+        let found = language.filter(|language| self.templates.speaks(language));
         found.unwrap_or(&self.settings.identity.language).to_owned()
     }
 

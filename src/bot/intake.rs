@@ -1,14 +1,14 @@
 //! From a listed message to its one outcome.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration as Time;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
-use tokio::time::timeout;
+use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::reading::{Read, Reader, read};
+use super::reading::{BeingRead, Read, Reader, read};
 use super::timer::PROGRESS;
 use super::{Bot, is_storage_error};
 use crate::classify::Verdict;
@@ -20,8 +20,6 @@ use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
 
 /// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
-/// A batch is read in milliseconds; what takes this long is no mail of a person.
-const READ_PATIENCE: Time = Time::from_secs(20);
 /// How far the clocks of mail server and desk may differ.
 const CLOCKS_DIFFER_MINUTES: i64 = 60;
 
@@ -109,12 +107,12 @@ impl Bot {
         batches
     }
 
-    /// Handles a batch: counts the attempts, reads, decides, commits. A batch that fails is
-    /// repeated one by one, so that a poison mail sets itself aside and not its neighbours.
+    /// Begins a batch: counts the attempts, and has it read apart. Meanwhile the batch before it
+    /// can be decided.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn take_in(&self, mut batch: Vec<Fetched>) -> Result<()> {
+    pub(super) async fn begin(&mut self, mut batch: Vec<Fetched>, answer: Answer) -> Result<()> {
         step("after-fetch");
         let mut tx = self.store.begin().await?;
         let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
@@ -128,17 +126,24 @@ impl Bot {
         tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
         step("before-parse");
-        let reading = timeout(READ_PATIENCE, read(batch, self.reader()));
-        // The next time they are read one by one, and the one it was is set aside.
-        let read = reading.await.context("Reading a batch took too long")??;
+        let read = read(batch, self.reader())?;
+        self.readings.push_back(Reading { attempts, read, answer });
+        Ok(())
+    }
+
+    /// Handles a batch that was read: decides and commits. One that fails is repeated one by
+    /// one, so that a poison mail sets itself aside and not its neighbours.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) async fn take_in(&self, messages: &[(Attempt, Read)]) -> Result<()> {
         step("after-parse");
-        let messages: Vec<(Attempt, Read)> = attempts.into_iter().zip(read).collect();
-        match self.commit_batch(&messages).await {
+        match self.commit_batch(messages).await {
             Ok(()) => Ok(()),
             Err(why) if is_storage_error(&why) => Err(why),
             Err(why) => {
                 error!(%why, "a batch failed; taking its messages one by one");
-                self.commit_one_by_one(&messages).await
+                self.commit_one_by_one(messages).await
             }
         }
     }
@@ -185,6 +190,35 @@ impl Bot {
             }
         }
         Ok(())
+    }
+}
+
+/// A batch that is being read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    attempts: Vec<Attempt>,
+    read: BeingRead,
+    answer: Answer,
+}
+
+/// To whoever brought a batch: it is handled.
+pub(super) type Answer = oneshot::Sender<()>;
+
+impl Reading {
+    /// The oldest of some, once it was read; for ever where there is none.
+    ///
+    /// # Errors
+    /// When it takes too long: the next time its messages are read one by one, and the one it was
+    /// is set aside.
+    pub(super) async fn next(
+        readings: &mut VecDeque<Reading>,
+    ) -> Result<(Vec<(Attempt, Read)>, Answer)> {
+        let Some(oldest) = readings.front_mut() else { return std::future::pending().await };
+        let read = oldest.read.done().await;
+        let Some(Reading { attempts, answer, .. }) = readings.pop_front() else {
+            return std::future::pending().await;
+        };
+        Ok((attempts.into_iter().zip(read?).collect(), answer))
     }
 }
 

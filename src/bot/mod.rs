@@ -14,6 +14,7 @@ pub mod staff;
 pub mod tasks;
 pub mod timer;
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,9 +36,12 @@ use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode}
 use crate::mail::Bounds;
 use crate::schedule::Cron;
 use crate::store::commit::{Release, Terms};
+use crate::store::inbox::Attempt;
 use crate::store::{Access, Store};
 use crate::submission::Parcel;
 use crate::wake::Wake;
+use intake::Reading;
+use reading::Read;
 
 /// How long letters in hand may take after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -90,6 +94,8 @@ pub struct Bot {
     clock: Clock,
     /// Since when this process runs; before the first poll, silence is counted from here.
     started_at: DateTime<Utc>,
+    /// Batches that are being read, the oldest first.
+    readings: VecDeque<Reading>,
     /// Workers that wait for a letter.
     idle: Vec<oneshot::Sender<Vec<Parcel>>>,
     /// Letters that are with a worker.
@@ -172,6 +178,7 @@ impl Bot {
             templates: Arc::new(templates),
             clock,
             started_at: now,
+            readings: VecDeque::new(),
             idle: Vec::new(),
             in_hand: 0,
             handed_out_at: Vec::new(),
@@ -196,10 +203,15 @@ impl Bot {
     pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
         let mut batch = Vec::new();
         while !*self.stopping.borrow() {
-            if wakes.recv_many(&mut batch, WAKES_AT_ONCE).await == 0 {
-                break;
+            tokio::select! {
+                count = wakes.recv_many(&mut batch, WAKES_AT_ONCE) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.act(std::mem::take(&mut batch)).await?;
+                }
+                read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
             }
-            self.act(std::mem::take(&mut batch)).await?;
         }
         let finish = self.finish_letters(&mut wakes);
         if tokio::time::timeout(STOP_PATIENCE, finish).await.is_err() {
@@ -208,6 +220,38 @@ impl Bot {
         self.store.close().await;
         info!("stopped");
         Ok(())
+    }
+
+    /// Decides on a batch that was read.
+    async fn act_on_reading(
+        &mut self,
+        read: Result<(Vec<(Attempt, Read)>, intake::Answer)>,
+    ) -> Result<()> {
+        let done = match read {
+            Ok((messages, answer)) => {
+                let done = self.take_in(&messages).await;
+                if done.is_ok() {
+                    let _ = answer.send(());
+                }
+                done
+            }
+            Err(why) => Err(why),
+        };
+        self.unless_storage(done)?;
+        self.hand_out_letters().await
+    }
+
+    /// Whoever asked gets no answer and comes again; the others are served. With a database that
+    /// fails nobody is.
+    fn unless_storage(&self, done: Result<()>) -> Result<()> {
+        match done {
+            Err(why) if is_storage_error(&why) => Err(why),
+            Err(why) => {
+                error!(why = %format!("{why:#}"), "a wake cannot be acted on");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Acts on what came together: ends of attempts first, since others may wait for their
@@ -225,12 +269,8 @@ impl Bot {
             self.settle(&ends).await?;
         }
         for wake in others {
-            match self.act_on(wake).await {
-                Err(why) if is_storage_error(&why) => return Err(why),
-                // Whoever asked gets no answer and comes again; the others are served.
-                Err(why) => error!(why = %format!("{why:#}"), "a wake cannot be acted on"),
-                Ok(()) => {}
-            }
+            let done = self.act_on(wake).await;
+            self.unless_storage(done)?;
         }
         self.hand_out_letters().await
     }
@@ -240,7 +280,7 @@ impl Bot {
         match wake {
             Wake::Listed(keys, answer) => drop(answer.send(self.not_handled(&keys).await?)),
             Wake::Described(seen, answer) => drop(answer.send(self.plan(seen).await?)),
-            Wake::Fetched(batch, answer) => drop(answer.send(self.take_in(batch).await?)),
+            Wake::Fetched(batch, answer) => self.begin(batch, answer).await?,
             Wake::Polled => self.poll_went_well().await?,
             Wake::PollFailed(why) => warn!(%why, "the inbox cannot be read; trying again"),
             Wake::Pressed(act, answer) => drop(answer.send(self.press(act).await?)),

@@ -3,11 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use crate::case::LetterKind;
 use crate::classify::rules::RuleSet;
@@ -18,6 +20,9 @@ use crate::mailbox::{Fetched, Seen};
 
 /// mail-parser recurses into nested messages; the bounds keep it far below this.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// A batch is read in milliseconds; what takes this long is no mail of a person.
+const READ_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A message as far as it could be read.
 #[derive(Debug)]
@@ -41,18 +46,36 @@ pub(super) struct Reader {
     pub(super) rules: Arc<RuleSet>,
 }
 
-/// Reads a batch.
+/// A batch in the hands of the parser's thread.
+#[derive(Debug)]
+pub(super) struct BeingRead {
+    result: oneshot::Receiver<Vec<Read>>,
+    give_up_at: Instant,
+}
+
+impl BeingRead {
+    /// What was read; may be asked again when nobody waited for the answer.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub(super) async fn done(&mut self) -> Result<Vec<Read>> {
+        let read = timeout_at(self.give_up_at, &mut self.result).await;
+        read.context("Reading a batch took too long")?.context("The parser's thread ended")
+    }
+}
+
+/// Begins to read a batch.
 ///
 /// # Errors
 /// When no thread can be had.
-pub(super) async fn read(batch: Vec<Fetched>, reader: Reader) -> Result<Vec<Read>> {
+pub(super) fn read(batch: Vec<Fetched>, reader: Reader) -> Result<BeingRead> {
     let (done, result) = oneshot::channel();
     thread::Builder::new()
         .name("parse".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect())))
         .context("Cannot start a thread")?;
-    result.await.context("The parser's thread ended")
+    Ok(BeingRead { result, give_up_at: Instant::now() + READ_PATIENCE })
 }
 
 impl Reader {

@@ -1,7 +1,7 @@
 //! The tasks around the loop: one reads the inbox, some submit, one counts seconds. Each only
 //! wakes the bot and does what it is answered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -30,6 +30,8 @@ const LINE_IDLE_MAX: Duration = Duration::from_secs(30);
 const FETCHES_MAX: u32 = 3;
 /// To whom nobody answers.
 const STOPPED: &str = "The bot has stopped";
+/// Batches that are with the bot while a further one is fetched.
+const BATCHES_AHEAD: usize = 2;
 /// Keys that are described at a time.
 const KEYS_AT_ONCE: usize = 2_000;
 
@@ -89,8 +91,8 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
     }
 }
 
-/// One poll: list, ask what is new, fetch it in batches. While one is handled the next one is
-/// fetched, and no further one.
+/// One poll: list, ask what is new, fetch it in batches. While one is decided the next one is
+/// read, and one more is fetched.
 ///
 /// # Errors
 /// When the mailbox fails, or the bot has stopped.
@@ -106,23 +108,25 @@ pub async fn poll_once(
     for keys in new.chunks(KEYS_AT_ONCE) {
         seen.extend(mailbox.describe(keys).await?);
     }
-    let mut handled: Option<oneshot::Receiver<()>> = None;
+    let mut handled: VecDeque<oneshot::Receiver<()>> = VecDeque::new();
     // All of it at once: at the first start what is there together is old together.
     for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
         for batch in suspects.apart(batch) {
             let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
-            if let Some(before) = handled.take() {
-                before.await.context(STOPPED)?;
+            if handled.len() >= BATCHES_AHEAD
+                && let Some(oldest) = handled.pop_front()
+            {
+                oldest.await.context(STOPPED)?;
             }
             let (answer, answered) = oneshot::channel();
             wakes.send(Wake::Fetched(fetched, answer)).await.ok().context(STOPPED)?;
-            handled = Some(answered);
+            handled.push_back(answered);
         }
     }
-    match handled {
-        Some(last) => last.await.context(STOPPED),
-        None => Ok(()),
+    for answered in handled {
+        answered.await.context(STOPPED)?;
     }
+    Ok(())
 }
 
 /// Messages that were asked for and did not come, with how often. They are fetched alone, so

@@ -37,6 +37,8 @@ pub struct Classification {
     pub evidence: Vec<Evidence>,
     /// What the border says of the sender.
     pub sender_auth: SenderAuth,
+    /// Of a request: the language it is in, if it tells.
+    pub language: Option<&'static str>,
 }
 
 /// What a mail is.
@@ -134,7 +136,11 @@ pub fn classify(
     let sender_auth = sender_auth(&mail.headers, desk.authserv_id.as_deref());
     let mut evidence = Vec::new();
     let verdict = verdict(mail, answers, desk, rules, &sender_auth, &mut evidence);
-    Classification { verdict, evidence, sender_auth }
+    let language = match verdict {
+        Verdict::Request(_) | Verdict::FormEntry(_) => language::language_of(mail),
+        _ => None,
+    };
+    Classification { verdict, evidence, sender_auth, language }
 }
 
 fn verdict(

@@ -183,15 +183,12 @@ impl Tx {
             self.write_rows().await?;
             self.forget_case(id, &after.reference, what).await?;
         }
-        match recipient.as_ref().filter(|_| self.in_batch) {
-            Some(recipient) => {
-                let key = self.key.address_key(recipient.address());
-                let language = before.map_or(happening.language.to_owned(), |one| one.language);
-                let subject = Some(recipient.address().clone());
-                let stored = StoredCase { id, case: after.clone(), subject, language };
-                self.known.set_case(&key, stored);
-            }
-            None => self.write_rows().await?,
+        if let (true, Some(recipient)) = (self.in_batch, &recipient) {
+            let language = before.map_or(happening.language.to_owned(), |one| one.language);
+            let subject = Some(recipient.address().clone());
+            self.remember(StoredCase { id, case: after.clone(), subject, language });
+        } else {
+            self.write_rows().await?;
         }
         Ok(Decided { case: Some((id, after)), decision })
     }

@@ -54,8 +54,7 @@ impl Known {
         cases.filter(is_same).min_by_key(|stored| stored.id).cloned()
     }
 
-    /// Takes note of what a decision made of a case.
-    pub(super) fn set_case(&mut self, key: &str, stored: StoredCase) {
+    fn set_case(&mut self, key: &str, stored: StoredCase) {
         let id = stored.id;
         if let Some(address) = self.addresses.get_mut(key)
             && !address.open.contains(&id)
@@ -134,6 +133,12 @@ impl Tx {
         if !self.in_batch {
             self.known = Known::default();
         }
+    }
+
+    /// What a decision made of a case, for those that follow in the batch.
+    pub(super) fn remember(&mut self, stored: StoredCase) {
+        let key = stored.subject.as_ref().map(|subject| self.key.address_key(subject));
+        self.known.set_case(&key.unwrap_or_default(), stored);
     }
 
     pub(super) async fn known_case(&mut self, id: CaseId) -> Result<Option<StoredCase>> {
