@@ -110,10 +110,13 @@ pub async fn start(
         stop.await;
         drop(wakes.send(Wake::Stop).await);
     });
+    // Apart, so that whatever breaks off in it ends with words.
+    let mut bot = tokio::spawn(bot.run(woken));
     let ended = tokio::select! {
-        ended = bot.run(woken) => ended,
+        ended = &mut bot => ended.unwrap_or_else(|why| Err(anyhow!("The desk broke off: {why}"))),
         why = first_panic(&mut tasks) => Err(why),
     };
+    bot.abort();
     drop(stop_page);
     tasks.shutdown().await;
     ended

@@ -9,9 +9,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use data_encoding::HEXLOWER;
 
 use crate::bot::Settings;
+use crate::bot::timer::CLOCK;
 use crate::case::verification::TokenKey;
 use crate::classify::rules::RuleSet;
 use crate::classify::shipped::RULES;
+use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::compose::shipped::TEMPLATES;
 use crate::config::{Config, ImapTls, MailboxSection, SmtpSection, SmtpTls};
@@ -100,7 +102,12 @@ impl Setup {
                 database.display()
             );
         }
-        Store::open(&database, self.key(false)?, Access::Command).await
+        let store = Store::open(&database, self.key(false)?, Access::Command).await?;
+        // A clock that jumped is not followed here before the desk follows it.
+        if let Some(noted) = store.mark(CLOCK).await? {
+            Clock::System.resume(&noted);
+        }
+        Ok(store)
     }
 
     /// The secret key; made at the first start.
@@ -227,7 +234,8 @@ fn make_key(file: &Path) -> Result<String> {
 /// # Errors
 /// When one is running.
 pub fn lock(database: &Path) -> Result<File> {
-    let mut path = database.as_os_str().to_owned();
+    // Beside the file itself, by whatever name it is called.
+    let mut path = fs::canonicalize(database).unwrap_or(database.to_owned()).into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
     let file = OpenOptions::new()

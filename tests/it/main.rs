@@ -4,6 +4,7 @@ mod answers;
 mod authority;
 mod authority_by_mail;
 mod authority_by_page;
+mod backup;
 mod bounces;
 mod browser;
 mod browser_story;
@@ -29,6 +30,9 @@ mod restart;
 #[expect(dead_code, reason = "the plain port of IMAP is for benchmarks")]
 mod servers;
 mod settings;
+mod starved;
+mod starved_clock;
+mod starved_files;
 mod stories;
 mod stories_of_events;
 mod stories_of_staff;
