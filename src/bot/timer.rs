@@ -159,7 +159,9 @@ impl Bot {
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let alive = tx.mark_at(POLLED).await?.max(tx.mark_at(PROGRESS).await?);
-        let polled_at = alive.unwrap_or(self.started_at).max(self.started_at);
+        // A start that is yet to come was told by a clock that was set back since.
+        let started_at = Some(self.started_at).filter(|at| *at <= now);
+        let polled_at = alive.max(started_at).unwrap_or(now);
         let silent = now - polled_at >= Duration::minutes(SILENCE_MINUTES);
         let known = tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty());
         if !silent || known {

@@ -29,7 +29,7 @@ fn a_copy_is_made_while_the_desk_runs_and_takes_its_place() {
     let (done, said) = backs_up("copy.db");
     assert!(done && said.contains("copy.db: 3 cases, 3 messages, 3 letters, "), "{said}");
     assert!(said.contains("bot.key is not in it"), "{said}");
-    assert!(desk.try_wait().unwrap().is_none(), "{}", host.log());
+    assert!(desk.ended().is_none(), "{}", host.log());
     let mode = fs::metadata(host.file("copy.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
@@ -43,8 +43,7 @@ fn a_copy_is_made_while_the_desk_runs_and_takes_its_place() {
     let left = names.filter(|name| name.to_string_lossy().starts_with("copy.db")).count();
     assert_eq!(left, 1, "nothing is left beside it");
 
-    desk.kill().unwrap();
-    desk.wait().unwrap();
+    desk.is_killed();
     for name in ["bot.db-wal", "bot.db-shm"] {
         let _ = fs::remove_file(host.file(name));
     }

@@ -21,6 +21,8 @@ mod killed;
 mod letters;
 mod looks;
 mod looks_scene;
+#[path = "../../benches/world/many_cases.rs"]
+mod many_cases;
 mod outbox;
 mod page;
 mod policy;
@@ -33,6 +35,7 @@ mod settings;
 mod starved;
 mod starved_clock;
 mod starved_files;
+mod starved_size;
 mod stories;
 mod stories_of_events;
 mod stories_of_staff;
