@@ -17,13 +17,22 @@ use sqlx::{Connection as _, SqliteConnection};
 
 /// The tables that are filled, in an order that their references allow.
 const TABLES: [(&str, &str); 7] = [
-    ("cases", "id, reference, address_key, state, resolution, role, source, received_at, expires_at, confirmed_at, confirmed_by, due_on, law_due_on, closed_at, work, look_at"),
+    (
+        "cases",
+        "id, reference, address_key, state, resolution, role, source, received_at, expires_at, confirmed_at, confirmed_by, due_on, law_due_on, closed_at, work, look_at",
+    ),
     ("subjects", "case_id, address, language"),
     ("evidence", "case_id, at, deed, facts"),
-    ("inbox", "mailbox, key, sha256, size, received_at, attempts, outcome, reason, case_id, dismissed, handled_at"),
+    (
+        "inbox",
+        "mailbox, key, sha256, size, received_at, attempts, outcome, reason, case_id, dismissed, handled_at",
+    ),
     ("journal", "seq, reference, at, event, reason, decided, detail_hash, content, hash"),
     ("details", "seq, salt, text"),
-    ("outbox", "case_id, kind, \"values\", recipient, address_key, nonce, to_staff, about, class, written_at, due_at, released_at, attempts, status, note, submitted_at, ended_at"),
+    (
+        "outbox",
+        "case_id, kind, \"values\", recipient, address_key, nonce, to_staff, about, class, written_at, due_at, released_at, attempts, status, note, submitted_at, ended_at",
+    ),
 ];
 /// Cases that are written by one statement for each table.
 const AT_ONCE: u32 = 2_000;
@@ -62,8 +71,7 @@ pub(crate) async fn add_closed_cases(
             let values: Vec<String> =
                 (0..columns.split(',').count()).map(|at| format!("value ->> {at}")).collect();
             let values = values.join(", ");
-            let sql =
-                format!("INSERT INTO {table} ({columns}) SELECT {values} FROM json_each(?)");
+            let sql = format!("INSERT INTO {table} ({columns}) SELECT {values} FROM json_each(?)");
             let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(serde_json::to_string(&rows)?);
             query.execute(&mut *tx).await?;
         }
@@ -80,14 +88,31 @@ struct Chain {
 }
 
 impl Chain {
-    fn entry(&mut self, reference: &str, at: DateTime<Utc>, what: [&str; 2], decided: &Value, detail: &str) -> Value {
+    fn entry(
+        &mut self,
+        reference: &str,
+        at: DateTime<Utc>,
+        what: [&str; 2],
+        decided: &Value,
+        detail: &str,
+    ) -> Value {
         self.seq += 1;
         let (seq, millis) = (self.seq.to_string(), at.timestamp_millis().to_string());
         let [event, reason] = what;
         let decided = decided.to_string();
         let content = hash(&[&seq, reference, &millis, event, reason, &decided, detail]);
         self.head = hash(&[&self.head, &content]);
-        json!([self.seq, reference, at.timestamp_millis(), event, reason, decided, detail, content, self.head])
+        json!([
+            self.seq,
+            reference,
+            at.timestamp_millis(),
+            event,
+            reason,
+            decided,
+            detail,
+            content,
+            self.head
+        ])
     }
 }
 
@@ -105,8 +130,10 @@ fn add_case(
 ) {
     let [cases, subjects, evidence, inbox, journal, details, outbox] = rows;
     let digits = format!("{:08x}", scrambled(number));
-    let nibbles = digits.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap_or(0)).unwrap_or(0));
-    let reference = Reference::from_random(nibbles.collect::<Vec<u8>>().try_into().unwrap_or([0; 8]));
+    let nibbles =
+        digits.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap_or(0)).unwrap_or(0));
+    let reference =
+        Reference::from_random(nibbles.collect::<Vec<u8>>().try_into().unwrap_or([0; 8]));
     let reference = reference.as_str();
     let id = i64::from(number) + 1;
     let received_at = closed_at - Duration::days(9);
@@ -128,11 +155,30 @@ fn add_case(
     let released = json!({ "expires_at": text(expires_at), "work": { "remind_at": text(received_at + Duration::days(1)) } });
     let confirmed = json!({ "state": "in-progress", "role": "own-account",
         "confirmed": { "at": text(confirmed_at), "means": "page", "due_on": due_on }, "work": {} });
-    let closed = json!({ "state": { "closed": "completed" }, "closed_at": text(closed_at), "work": work });
-    journal.push(chain.entry(reference, received_at, ["request-received", "verification-requested"], &opened, ""));
+    let closed =
+        json!({ "state": { "closed": "completed" }, "closed_at": text(closed_at), "work": work });
+    journal.push(chain.entry(
+        reference,
+        received_at,
+        ["request-received", "verification-requested"],
+        &opened,
+        "",
+    ));
     journal.push(chain.entry(reference, received_at, ["verification-released"; 2], &released, ""));
-    journal.push(chain.entry(reference, confirmed_at, ["confirmed", "address-confirmed"], &confirmed, ""));
-    journal.push(chain.entry(reference, closed_at, ["completed", "request-completed"], &closed, &detail_hash));
+    journal.push(chain.entry(
+        reference,
+        confirmed_at,
+        ["confirmed", "address-confirmed"],
+        &confirmed,
+        "",
+    ));
+    journal.push(chain.entry(
+        reference,
+        closed_at,
+        ["completed", "request-completed"],
+        &closed,
+        &detail_hash,
+    ));
     let address_key = HEXLOWER.encode(&Sha256::digest(number.to_be_bytes())[..16]);
     if is_old {
         let reduced_at = closed_at + Duration::days(CLOSED_DAYS);
@@ -144,7 +190,12 @@ fn add_case(
     } else {
         details.push(json!([chain.seq, SALT, DETAIL]));
         subjects.push(json!([id, format!("requester.{number}@example.org"), "en"]));
-        evidence.push(json!([id, received_at.timestamp_millis(), "asked", "{\"sender\":\"aligned\"}"]));
+        evidence.push(json!([
+            id,
+            received_at.timestamp_millis(),
+            "asked",
+            "{\"sender\":\"aligned\"}"
+        ]));
         evidence.push(json!([id, confirmed_at.timestamp_millis(), "confirmed", "{}"]));
         let letters = [
             ("verification-request", Some("direct"), received_at, false),
@@ -157,26 +208,63 @@ fn add_case(
             let about = if to_staff { json!([reference]).to_string() } else { "[]".to_owned() };
             let at = at.timestamp_millis();
             outbox.push(json!([
-                id, kind, "{}", "", address_key, nonce_from_random([a, b, c, d, nth]), u8::from(to_staff),
-                about, class, at, at, at, 1, "submitted", "", at, at
+                id,
+                kind,
+                "{}",
+                "",
+                address_key,
+                nonce_from_random([a, b, c, d, nth]),
+                u8::from(to_staff),
+                about,
+                class,
+                at,
+                at,
+                at,
+                1,
+                "submitted",
+                "",
+                at,
+                at
             ]));
         }
     }
     cases.push(json!([
-        id, reference, if is_old { "" } else { address_key.as_str() }, "closed", "completed", "own-account", "mail",
-        received_at.timestamp_millis(), expires_at.timestamp_millis(), confirmed_at.timestamp_millis(), "page",
-        due_on, law_due_on, closed_at.timestamp_millis(), work.to_string(),
+        id,
+        reference,
+        if is_old { "" } else { address_key.as_str() },
+        "closed",
+        "completed",
+        "own-account",
+        "mail",
+        received_at.timestamp_millis(),
+        expires_at.timestamp_millis(),
+        confirmed_at.timestamp_millis(),
+        "page",
+        due_on,
+        law_due_on,
+        closed_at.timestamp_millis(),
+        work.to_string(),
         (!is_old).then(|| (closed_at + Duration::days(CLOSED_DAYS)).timestamp_millis())
     ]));
-    for (mail, (outcome, reason, at)) in (0_u32..)
-        .zip([("opened", "verification-requested", received_at), ("left-alone", "no-request", closed_at)])
-    {
+    for (mail, (outcome, reason, at)) in (0_u32..).zip([
+        ("opened", "verification-requested", received_at),
+        ("left-alone", "no-request", closed_at),
+    ]) {
         let key = format!("1:{}", number * 2 + mail + 1);
         let sha256 = HEXLOWER.encode(&Sha256::digest(&key));
         let case = (mail == 0).then_some(id);
         inbox.push(json!([
-            "many", key, sha256, 2048, at.timestamp_millis(), 1, outcome, reason, case,
-            u8::from(is_old), at.timestamp_millis()
+            "many",
+            key,
+            sha256,
+            2048,
+            at.timestamp_millis(),
+            1,
+            outcome,
+            reason,
+            case,
+            u8::from(is_old),
+            at.timestamp_millis()
         ]));
     }
 }

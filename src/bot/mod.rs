@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -38,7 +39,7 @@ use crate::schedule::Cron;
 use crate::store::commit::{Release, Terms};
 use crate::store::fault::Fault;
 use crate::store::inbox::Attempt;
-use crate::store::{Access, Store};
+use crate::store::{Access, Care, Store};
 use crate::submission::Parcel;
 use crate::wake::Wake;
 use intake::Reading;
@@ -89,6 +90,8 @@ pub struct Bot {
     store: Store,
     settings: Settings,
     rules: Arc<RuleSet>,
+    /// The rules that are still being compiled; no mail is read before.
+    rules_to_come: Option<JoinHandle<Result<RuleSet>>>,
     templates: Arc<Templates>,
     clock: Clock,
     /// Since when this process runs; before the first poll, silence is counted from here.
@@ -162,6 +165,7 @@ impl Bot {
             store,
             settings,
             rules: Arc::new(rules),
+            rules_to_come: None,
             templates: Arc::new(templates),
             clock,
             started_at: now,
@@ -193,6 +197,9 @@ impl Bot {
         if *self.stopping.borrow() {
             info!("stopped");
             return Ok(());
+        }
+        if let Some(rules) = self.rules_to_come.take() {
+            self.rules = Arc::new(rules.await.context("Compiling the rules broke off")??);
         }
         self.take_up_claimed().await?;
         self.act(kept).await?;
@@ -249,11 +256,16 @@ impl Bot {
         }
     }
 
+    /// Takes its rules from there before it reads any mail.
+    pub fn with_rules_to_come(self, rules: JoinHandle<Result<RuleSet>>) -> Bot {
+        Bot { rules_to_come: Some(rules), ..self }
+    }
+
     /// Reads all of the database beside whatever else starts. What woke the bot meanwhile is
     /// kept and returned, but for the seconds.
     async fn look_whether_whole(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<Vec<Wake>> {
         let store = self.store.clone();
-        let mut check = std::pin::pin!(store.check_whole());
+        let mut check = std::pin::pin!(store.check_whole(Care::Quick));
         let mut kept = Vec::new();
         loop {
             tokio::select! {

@@ -88,10 +88,7 @@ fn name_it(part: &Path, file: &Path) -> std::io::Result<()> {
 /// An empty file beside it that only its owner can read.
 fn part_of(file: &Path) -> Result<PathBuf> {
     if file.symlink_metadata().is_ok() {
-        bail!(
-            "{} is there already; name another file, or move that one away",
-            file.display()
-        );
+        bail!("{} is there already; name another file, or move that one away", file.display());
     }
     let mut name = OsString::from(file);
     name.push(format!(".{}.part", std::process::id()));

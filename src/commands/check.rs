@@ -12,7 +12,7 @@ use crate::case::work::StaffRole;
 use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
 use crate::mailbox::Mailbox;
 use crate::store::fault::explained;
-use crate::store::{Access, Store};
+use crate::store::{Access, Care, Store};
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -139,7 +139,7 @@ async fn database(setup: &Setup) -> Line {
     };
     match opened {
         Ok(store) => {
-            let whole = store.check_whole().await;
+            let whole = store.check_whole(Care::Thorough).await;
             let open = match whole {
                 Ok(()) => store.cases(true).await.map(|cases| cases.len()),
                 Err(why) => Err(why),
@@ -151,9 +151,7 @@ async fn database(setup: &Setup) -> Line {
                     "database",
                     format!("{} is whole and holds {open} open cases", path.display()),
                 ),
-                Err(why) => {
-                    line(Verdict::Fail, "database", format!("{:#}", explained(why, &path)))
-                }
+                Err(why) => line(Verdict::Fail, "database", format!("{:#}", explained(why, &path))),
             }
         }
         Err(why) => line(Verdict::Fail, "database", format!("{:#}", explained(why, &path))),

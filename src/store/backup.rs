@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use sqlx::Row;
 
-use super::{Access, Store};
+use super::{Access, Care, Store};
 
 /// What a copy holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Store {
     }
 
     async fn contents(&self, original: &Store) -> Result<Contents> {
-        self.check_whole().await?;
+        self.check_whole(Care::Thorough).await?;
         let loose = sqlx::query("PRAGMA foreign_key_check").fetch_all(self.readers()).await?;
         if !loose.is_empty() {
             bail!("{} of its rows belong to none", loose.len());

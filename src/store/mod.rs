@@ -59,6 +59,15 @@ pub enum Access {
     Command,
 }
 
+/// How carefully [`Store::check_whole`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// At every page, and at what each row has to hold.
+    Quick,
+    /// Also whether each index has what the rows have; some four times as long.
+    Thorough,
+}
+
 /// An open database: one connection that writes, a few that read.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -144,7 +153,7 @@ impl Store {
         if self.access == Access::Daemon {
             // What is damaged is not made over.
             if applied.is_some_and(|applied| applied < ours) {
-                self.check_whole().await?;
+                self.check_whole(Care::Quick).await?;
             }
             return MIGRATOR.run(&self.writer).await.context(
                 "Its schema does not fit this version of deletion-desk. Use the version that wrote it, or a newer one",
@@ -169,19 +178,23 @@ impl Store {
             return Ok(None);
         }
         if !tables.iter().any(|table| table == "_sqlx_migrations") {
-            bail!("It is a database of another program. Name another file, or none, in database.path");
+            bail!(
+                "It is a database of another program. Name another file, or none, in database.path"
+            );
         }
         let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
         Ok(Some(sqlx::query_scalar(sql).fetch_one(&self.writer).await?))
     }
 
-    /// Reads all of the database, on a connection that only reads, and compares its indices
-    /// with its rows.
+    /// Reads all of the database, on a connection that only reads.
     ///
     /// # Errors
     /// When it is damaged.
-    pub async fn check_whole(&self) -> Result<()> {
-        let sql = "PRAGMA integrity_check(1)";
+    pub async fn check_whole(&self, care: Care) -> Result<()> {
+        let sql = match care {
+            Care::Quick => "PRAGMA quick_check(1)",
+            Care::Thorough => "PRAGMA integrity_check(1)",
+        };
         let verdict: String = sqlx::query_scalar(sql).fetch_one(self.readers()).await?;
         if verdict != "ok" {
             bail!(

@@ -58,7 +58,8 @@ fn a_damaged_database_gives_no_copy() {
     let host = Host::new();
     host.mail_arrives();
     host.comes_to_rest();
-    let changes = "DROP TRIGGER journal_is_not_changed; UPDATE journal SET reason = 'x' WHERE seq = 2";
+    let changes =
+        "DROP TRIGGER journal_is_not_changed; UPDATE journal SET reason = 'x' WHERE seq = 2";
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         use sqlx::{Connection as _, Executor as _};

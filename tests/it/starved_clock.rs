@@ -56,7 +56,10 @@ async fn staff_hear_of_a_jump_once_and_until_when_it_can_be_mended() {
     let words = alarm.words();
     let until = hour.with_timezone(&chrono_tz::Europe::Berlin).format("%H:%M").to_string();
     assert!(words.contains("was set ahead by 365 days"), "{words}");
-    assert!(words.contains(&format!("From {until} on")) && words.contains("timedatectl"), "{words}");
+    assert!(
+        words.contains(&format!("From {until} on")) && words.contains("timedatectl"),
+        "{words}"
+    );
     desk.clock.jumps(TimeDelta::hours(-30));
     desk.hours_pass(1).await;
     assert!(desk.last_letter_to(OFFICER).words().contains("was set back by 1 day and 6 hours"));

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command};
 
 use deletion_desk::case::verification::TokenKey;
-use deletion_desk::store::{Access, Store};
+use deletion_desk::store::{Access, Care, Store};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 
+use crate::many_cases::add_closed_cases;
 use crate::starved::{Host, Running, wait_until};
 
 /// A user who owns nothing.
@@ -160,14 +161,14 @@ async fn contents(database: &Path) -> Result<String, sqlx::Error> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_file_is_refused_or_whole() {
     let host = Host::new();
-    host.mail_arrives();
-    host.comes_to_rest();
+    let now = deletion_desk::clock::Clock::System.now();
+    add_closed_cases(&host.file("bot.db"), 200, 100, now).await.unwrap();
     let key = || TokenKey::new(vec![7; 32]);
     let bytes = fs::read(host.file("bot.db")).unwrap();
     let whole = contents(&host.file("bot.db")).await.unwrap();
     let folder = TempDir::new().unwrap();
     let (mut refused, mut same, mut seen_by_journal, mut in_a_value) = (0, 0, 0, 0);
-    for place in (0..bytes.len()).step_by(997) {
+    for place in (0..bytes.len()).step_by(2_999) {
         let file = folder.path().join(format!("{place}.db"));
         let mut damaged = bytes.clone();
         damaged[place] ^= 0x55;
@@ -177,7 +178,7 @@ async fn a_damaged_file_is_refused_or_whole() {
             refused += 1;
             continue;
         };
-        if store.check_whole().await.is_err() {
+        if store.check_whole(Care::Quick).await.is_err() {
             refused += 1;
         } else if contents(&file).await.is_ok_and(|found| found == whole) {
             same += 1;
@@ -193,8 +194,10 @@ async fn a_damaged_file_is_refused_or_whole() {
         store.close().await;
     }
     println!("{refused} refused, {same} the same, {seen_by_journal} seen, {in_a_value} in a value");
-    assert!(refused > same / 4 && refused > 20, "{refused} {same}");
-    assert!(in_a_value < refused, "{in_a_value}");
+    assert!(
+        refused > 10 && seen_by_journal > 10,
+        "{refused} {same} {seen_by_journal} {in_a_value}"
+    );
 }
 
 /// The whole of a damaged file is read beside the start, and nothing leaves before.
@@ -204,17 +207,26 @@ fn a_desk_on_a_damaged_file_sends_nothing_and_says_what_to_do() {
     let mut bytes = fs::read(host.file("bot.db")).unwrap();
     // A page of an index, that no start looks at: every entry of it is garbled.
     let page = 4096;
-    let index = (1..bytes.len() / page).rfind(|at| bytes[at * page] == 0x0a && bytes[at * page + 4] > 0);
+    let index =
+        (1..bytes.len() / page).rfind(|at| bytes[at * page] == 0x0a && bytes[at * page + 4] > 0);
     let from = index.unwrap() * page;
     bytes[from + 8..from + 10].copy_from_slice(&[0xff, 0xff]);
     fs::write(host.file("bot.db"), bytes).unwrap();
     host.mail_arrives();
     let last = last_words(&host, host.starts());
-    assert!(last.contains("bot.db") && last.contains("s damaged") && last.contains("Restore it from a backup"), "{last}");
+    assert!(
+        last.contains("bot.db")
+            && last.contains("s damaged")
+            && last.contains("Restore it from a backup"),
+        "{last}"
+    );
     assert!(host.letters().is_empty() && !host.log().contains("mail handled"), "{}", host.log());
 
-    fs::write(host.file("bot.db"), "this is no database at all, but a letter to a friend, and long")
-        .unwrap();
+    fs::write(
+        host.file("bot.db"),
+        "this is no database at all, but a letter to a friend, and long",
+    )
+    .unwrap();
     let last = last_words(&host, host.starts());
     assert!(last.contains("bot.db failed. It is damaged. Restore"), "{last}");
 }

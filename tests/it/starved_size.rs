@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use deletion_desk::case::verification::TokenKey;
-use deletion_desk::store::{Access, Store};
+use deletion_desk::store::{Access, Care, Store};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
@@ -18,7 +18,7 @@ async fn a_made_up_past_is_whole_and_verifies() {
     let file = host.file("bot.db");
     add_closed_cases(&file, 300, 300, now()).await.unwrap();
     let store = Store::open(&file, TokenKey::new(vec![7; 32]), Access::Command).await.unwrap();
-    store.check_whole().await.unwrap();
+    store.check_whole(Care::Thorough).await.unwrap();
     let found = store.verify_journal().await.unwrap();
     assert_eq!(found.problems, Vec::<String>::new());
     assert_eq!(store.cases(false).await.unwrap().len(), 300);
@@ -38,9 +38,8 @@ fn now() -> DateTime<Utc> {
 async fn other_settings_reach_a_thousand_cases_without_holding_up_the_start() {
     let desk = Desk::live().await;
     add_closed_cases(&desk.database(), 1200, 60, desk.clock.now()).await.unwrap();
-    let mut desk = desk
-        .restarts_with(|settings| settings + "[retention]\nclosed_days = 30\n")
-        .await;
+    let mut desk =
+        desk.restarts_with(|settings| settings + "[retention]\nclosed_days = 30\n").await;
     let early = async |desk: &Desk| -> i64 {
         let options = SqliteConnectOptions::new().filename(desk.database());
         let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
