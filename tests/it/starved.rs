@@ -310,7 +310,7 @@ fn a_write_to_the_log_that_fails_ends_the_desk_and_loses_nothing() {
 #[test]
 fn a_sync_that_fails_ends_the_desk_and_loses_nothing() {
     for error in ["EIO", "ENOSPC"] {
-        let failing = |nth: usize| Failing { call: "fsync", error, nth: 1 + nth % 10 };
+        let failing = |nth: usize| Failing { call: "fsync", error, nth: 1 + nth % 3 };
         if std::env::var_os("STARVED_ALL").is_some() {
             tries(|nth| Failing { call: "fsync", error, nth }, &LOG, true);
         } else {
