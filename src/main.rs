@@ -21,10 +21,11 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
+    let config = line.config.clone();
     match runtime.block_on(dispatch(line)) {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("deletion-desk: {why:#}");
+            eprintln!("deletion-desk: {:#}", commands::explained(why, &config));
             ExitCode::FAILURE
         }
     }
@@ -41,6 +42,7 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Letters(command) => commands::letters::letters(config, command).await,
         Command::Messages(command) => commands::messages::messages(config, command).await,
         Command::Digest(args) => commands::digest::digest(config, &args).await,
+        Command::Backup(args) => commands::backup::backup(config, &args).await,
         Command::Stats(args) => commands::stats::stats(config, &args).await,
         Command::Staff(command) => commands::staff::staff(config, command).await,
         Command::Journal(command) => commands::journal::journal(config, command).await,

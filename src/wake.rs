@@ -29,6 +29,8 @@ pub enum Wake {
     Ended(i64, End),
     /// A second has passed.
     Second,
+    /// The page could not read the database.
+    StorageFailed(anyhow::Error),
     /// Finish the letters in hand and stop.
     Stop,
 }

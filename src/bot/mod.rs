@@ -23,6 +23,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -36,20 +37,19 @@ use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode}
 use crate::mail::Bounds;
 use crate::schedule::Cron;
 use crate::store::commit::{Release, Terms};
+use crate::store::fault::Fault;
 use crate::store::inbox::Attempt;
-use crate::store::{Access, Store};
+use crate::store::{Access, Care, Store};
 use crate::submission::Parcel;
 use crate::wake::Wake;
 use intake::Reading;
 use reading::Read;
+use timer::CLOCK;
 
 /// How long letters in hand may take after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// Wakes that are looked at together, so that ends of attempts share a transaction.
 const WAKES_AT_ONCE: usize = 256;
-
-/// The policy that the cases' next dates were reckoned by.
-const POLICY: &str = "policy";
 
 /// What of the configuration the bot works by.
 #[derive(Clone, Debug)]
@@ -90,6 +90,8 @@ pub struct Bot {
     store: Store,
     settings: Settings,
     rules: Arc<RuleSet>,
+    /// The rules that are still being compiled; no mail is read before.
+    rules_to_come: Option<JoinHandle<Result<RuleSet>>>,
     templates: Arc<Templates>,
     clock: Clock,
     /// Since when this process runs; before the first poll, silence is counted from here.
@@ -142,7 +144,7 @@ impl Settings {
 }
 
 impl Bot {
-    /// Opens the database and takes up letters that were in hand when the last run ended.
+    /// Opens the database; nothing is written yet.
     ///
     /// # Errors
     /// When the database cannot be used.
@@ -155,26 +157,15 @@ impl Bot {
         clock: Clock,
     ) -> Result<Bot> {
         let store = Store::open(database, key, Access::Daemon).await?;
+        if let Some(noted) = store.mark(CLOCK).await? {
+            clock.resume(&noted);
+        }
         let now = clock.now();
-        let mut tx = store.begin().await?;
-        let uncertain = tx.recover_claimed(now).await?;
-        // With other settings other days count, also for cases that nobody touches any more.
-        let policy = format!("{:?}", settings.policy);
-        if tx.mark(POLICY).await?.as_deref() != Some(policy.as_str()) {
-            tx.look_at_all_again(&settings.policy).await?;
-            tx.set_mark(POLICY, &policy).await?;
-        }
-        tx.commit().await?;
-        if uncertain > 0 {
-            warn!(
-                letters = uncertain,
-                "the last run ended while submitting; they are tried once more"
-            );
-        }
         Ok(Bot {
             store,
             settings,
             rules: Arc::new(rules),
+            rules_to_come: None,
             templates: Arc::new(templates),
             clock,
             started_at: now,
@@ -196,11 +187,22 @@ impl Bot {
         self.stopping.subscribe()
     }
 
-    /// Works until it is told to stop.
+    /// Works until it is told to stop. Before anything else it looks whether the database is
+    /// whole; the page shows what there is meanwhile, and waits with what is pressed.
     ///
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
     pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
+        let kept = self.look_whether_whole(&mut wakes).await?;
+        if *self.stopping.borrow() {
+            info!("stopped");
+            return Ok(());
+        }
+        if let Some(rules) = self.rules_to_come.take() {
+            self.rules = Arc::new(rules.await.context("Compiling the rules broke off")??);
+        }
+        self.take_up_claimed().await?;
+        self.act(kept).await?;
         let mut batch = Vec::new();
         while !*self.stopping.borrow() {
             tokio::select! {
@@ -254,6 +256,46 @@ impl Bot {
         }
     }
 
+    /// Takes its rules from there before it reads any mail.
+    pub fn with_rules_to_come(self, rules: JoinHandle<Result<RuleSet>>) -> Bot {
+        Bot { rules_to_come: Some(rules), ..self }
+    }
+
+    /// Reads all of the database beside whatever else starts. What woke the bot meanwhile is
+    /// kept and returned, but for the seconds.
+    async fn look_whether_whole(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<Vec<Wake>> {
+        let store = self.store.clone();
+        let mut check = std::pin::pin!(store.check_whole(Care::Quick));
+        let mut kept = Vec::new();
+        loop {
+            tokio::select! {
+                whole = &mut check => return whole.map(|()| kept),
+                wake = wakes.recv(), if kept.len() < WAKES_AT_ONCE => match wake {
+                    Some(Wake::Second) => {}
+                    None | Some(Wake::Stop) => {
+                        self.stopping.send_replace(true);
+                        return Ok(Vec::new());
+                    }
+                    Some(other) => kept.push(other),
+                }
+            }
+        }
+    }
+
+    /// Takes up letters that were in hand when the last run ended.
+    async fn take_up_claimed(&self) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let uncertain = tx.recover_claimed(self.clock.now()).await?;
+        if uncertain > 0 {
+            tx.commit().await?;
+            warn!(
+                letters = uncertain,
+                "the last run ended while submitting; they are tried once more"
+            );
+        }
+        Ok(())
+    }
+
     /// Acts on what came together: ends of attempts first, since others may wait for their
     /// workers.
     pub(crate) async fn act(&mut self, wakes: Vec<Wake>) -> Result<()> {
@@ -287,6 +329,7 @@ impl Bot {
             Wake::Ready(answer) => self.idle.push(answer),
             Wake::Ended(id, end) => self.settle(&[(id, end)]).await?,
             Wake::Second => self.tick().await?,
+            Wake::StorageFailed(why) => return Err(why),
             Wake::Stop => drop(self.stopping.send_replace(true)),
         }
         Ok(())
@@ -312,5 +355,5 @@ impl Bot {
 /// Whether the database failed: then nothing more may be read or sent. Anything else is the
 /// fault of one message or letter.
 fn is_storage_error(why: &anyhow::Error) -> bool {
-    why.chain().any(|cause| cause.is::<sqlx::Error>())
+    Fault::of(why).is_some()
 }

@@ -137,7 +137,7 @@ impl Bot {
             return usize::MAX;
         };
         let now = self.clock.now();
-        self.handed_out_at.retain(|at| now - *at < chrono::Duration::minutes(1));
+        self.handed_out_at.retain(|at| (now - *at).abs() < chrono::Duration::minutes(1));
         (per_minute.get() as usize).saturating_sub(self.handed_out_at.len())
     }
 

@@ -2,11 +2,14 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
-use tracing::info;
+use chrono_tz::Tz;
+use tracing::{info, warn};
 
 use super::Bot;
 use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
+use crate::clock::Jump;
+use crate::store::CaseId;
 use crate::store::commit::{About, Happening};
 
 /// When the inbox was last read to its end.
@@ -21,6 +24,14 @@ pub(super) const DIGEST_BEFORE: &str = "digest_before_at";
 const POLL_ALARM: &str = "poll_alarm_at";
 /// When old excerpts were last thrown away.
 const FORGOT: &str = "forgot_at";
+/// What [`Clock::resume`](crate::clock::Clock::resume) goes on from.
+pub const CLOCK: &str = "clock";
+/// When that was noted.
+const CLOCK_AT: &str = "clock_at";
+/// Since when staff know that the machine's clock jumped.
+const CLOCK_ALARM: &str = "clock_alarm_at";
+/// The policy that the cases' next dates were reckoned by, behind the row that this came to.
+const POLICY: &str = "policy";
 /// Minutes without a good poll until staff hear of it.
 const SILENCE_MINUTES: i64 = 15;
 
@@ -31,10 +42,63 @@ impl Bot {
     /// Storage errors.
     pub async fn tick(&self) -> Result<()> {
         let now = self.clock.now();
+        self.watch_clock(now).await?;
+        self.reckon_again().await?;
         self.pass_time(now).await?;
         self.forget(now).await?;
         self.alarm_on_silence(now).await?;
         self.digest_when_due(now).await
+    }
+
+    /// Notes the time every minute, so that a jump is noticed however the process ended, and
+    /// tells staff of one.
+    async fn watch_clock(&self, now: DateTime<Utc>) -> Result<()> {
+        let mut tx = self.store.begin().await?;
+        let noted_at = tx.mark_at(CLOCK_AT).await?.unwrap_or_default();
+        let known = tx.mark(CLOCK_ALARM).await?.is_some_and(|since| !since.is_empty());
+        let jump = self.clock.jump();
+        if noted_at > now {
+            // The clock was set back and stayed there: what was still to come is as near as before.
+            warn!(by = %(noted_at - now), "the desk follows a clock that was set back");
+            tx.set_back(now, noted_at - now).await?;
+        } else if now - noted_at < Duration::minutes(1) && known == jump.is_some() {
+            return Ok(());
+        }
+        match jump {
+            Some(jump) if !known => {
+                let zone = self.settings.policy.zone;
+                warn!(ahead = %jump.ahead, until = %jump.followed_at, "the clock of this machine has jumped; the desk does not follow it yet");
+                tx.set_mark_at(CLOCK_ALARM, now).await?;
+                self.write_to_all_staff(&mut tx, &clock_alarm(jump, zone)).await?;
+            }
+            None if known => {
+                info!("the clock of this machine and the desk agree again");
+                tx.set_mark(CLOCK_ALARM, "").await?;
+            }
+            _ => {}
+        }
+        tx.set_mark(CLOCK, &self.clock.note()).await?;
+        tx.set_mark_at(CLOCK_AT, now).await?;
+        tx.commit().await
+    }
+
+    /// With other settings other days count, also for cases that nobody touches any more; some
+    /// of them at a time.
+    async fn reckon_again(&self) -> Result<()> {
+        let policy = format!("{:?}", self.settings.policy);
+        let mut tx = self.store.begin().await?;
+        let noted = tx.mark(POLICY).await?.unwrap_or_default();
+        let row = match noted.strip_suffix(&policy) {
+            Some("") => return Ok(()),
+            Some(row) => row.trim_end().parse().unwrap_or_default(),
+            None => 0,
+        };
+        let noted = match tx.look_at_again(CaseId(row), &self.settings.policy).await? {
+            Some(last) => format!("{} {policy}", last.0),
+            None => policy,
+        };
+        tx.set_mark(POLICY, &noted).await?;
+        tx.commit().await
     }
 
     async fn pass_time(&self, now: DateTime<Utc>) -> Result<()> {
@@ -95,7 +159,9 @@ impl Bot {
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let alive = tx.mark_at(POLLED).await?.max(tx.mark_at(PROGRESS).await?);
-        let polled_at = alive.unwrap_or(self.started_at).max(self.started_at);
+        // A start that is yet to come was told by a clock that was set back since.
+        let started_at = Some(self.started_at).filter(|at| *at <= now);
+        let polled_at = alive.max(started_at).unwrap_or(now);
         let silent = now - polled_at >= Duration::minutes(SILENCE_MINUTES);
         let known = tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty());
         if !silent || known {
@@ -128,4 +194,24 @@ impl Bot {
             _ => Ok(()),
         }
     }
+}
+
+fn clock_alarm(jump: Jump, zone: Tz) -> Letter {
+    let (far, way) = match jump.ahead < Duration::zero() {
+        true => (-jump.ahead, "back"),
+        false => (jump.ahead, "ahead"),
+    };
+    let far = match far.num_days() {
+        0 => format!("{} minutes", far.num_minutes()),
+        1 => format!("1 day and {} hours", far.num_hours() - 24),
+        days => format!("{days} days"),
+    };
+    let until = jump.followed_at.with_timezone(&zone).format("%H:%M");
+    let what = format!(
+        "The clock of the desk's machine was set {way} by {far}. The desk goes on by its own time, so nothing \
+         expires early and no digest is missed. From {until} on, by that time, it takes the machine's clock for right."
+    );
+    let remedy = "Look at the clock of the machine (`timedatectl` shows it). If it is wrong, set it right before then. \
+                  If it is right, there is nothing to do.";
+    Letter::alarm("the clock of the machine has jumped", &what, remedy)
 }

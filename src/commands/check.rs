@@ -11,7 +11,8 @@ use super::setup::Setup;
 use crate::case::work::StaffRole;
 use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
 use crate::mailbox::Mailbox;
-use crate::store::{Access, Store};
+use crate::store::fault::explained;
+use crate::store::{Access, Care, Store};
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -138,18 +139,22 @@ async fn database(setup: &Setup) -> Line {
     };
     match opened {
         Ok(store) => {
-            let open = store.cases(true).await.map(|cases| cases.len());
+            let whole = store.check_whole(Care::Thorough).await;
+            let open = match whole {
+                Ok(()) => store.cases(true).await.map(|cases| cases.len()),
+                Err(why) => Err(why),
+            };
             store.close().await;
             match open {
                 Ok(open) => line(
                     Verdict::Ok,
                     "database",
-                    format!("{} holds {open} open cases", path.display()),
+                    format!("{} is whole and holds {open} open cases", path.display()),
                 ),
-                Err(why) => line(Verdict::Fail, "database", format!("{why:#}")),
+                Err(why) => line(Verdict::Fail, "database", format!("{:#}", explained(why, &path))),
             }
         }
-        Err(why) => line(Verdict::Fail, "database", format!("{why:#}")),
+        Err(why) => line(Verdict::Fail, "database", format!("{:#}", explained(why, &path))),
     }
 }
 

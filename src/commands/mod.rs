@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+pub mod backup;
 pub mod cases;
 pub mod check;
 mod check_headers;
@@ -14,9 +15,12 @@ pub mod setup;
 pub mod staff;
 pub mod stats;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::store::fault;
+use setup::Setup;
 
 /// Looks after a privacy inbox: recognises data deletion requests, proves who asks, keeps a
 /// case for each, reminds staff every day, and tells the requester when it is done.
@@ -65,6 +69,8 @@ pub enum Command {
     /// Check the journal, or a file of `cases export`
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    /// Write a verified copy of the database into a file, while the desk runs
+    Backup(backup::BackupArgs),
     /// Count requests by month, kind, role and outcome, and how long they took
     Stats(stats::StatsArgs),
     /// List staff, and make links and answers of a person void
@@ -78,4 +84,12 @@ pub struct JsonArgs {
     /// Print JSON for machines
     #[arg(long)]
     pub json: bool,
+}
+
+/// The error of a command, with what to do about it where the database failed.
+pub fn explained(why: anyhow::Error, config: &Path) -> anyhow::Error {
+    match Setup::read(config) {
+        Ok(setup) => fault::explained(why, &setup.database()),
+        Err(_) => why,
+    }
 }

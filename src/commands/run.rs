@@ -9,7 +9,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::info;
 
 use super::setup::{Setup, lock};
@@ -29,7 +29,8 @@ use crate::web::{self, Web};
 pub async fn run(config: &Path) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
     // Before a port is opened or a file is made.
-    let (rules, templates) = (setup.rules()?, setup.templates()?);
+    let rules = setup.rules_beside_the_start()?;
+    let templates = setup.templates()?;
     setup.config.check_files()?;
     let listener = match setup.config.web.listen {
         Listen::Off => None,
@@ -61,7 +62,7 @@ pub struct Page {
 /// As [`run`].
 pub async fn start(
     setup: Setup,
-    rules: RuleSet,
+    rules: JoinHandle<Result<RuleSet>>,
     templates: Templates,
     page: Option<Page>,
     stop: impl Future<Output = ()> + Send + 'static,
@@ -77,7 +78,9 @@ pub async fn start(
     let shared = Arc::new(settings.clone());
     let pages = Arc::new(templates.clone());
     let mode = settings.mode;
-    let bot = Bot::open(settings, rules, templates, &database, key, clock.clone()).await?;
+    let none = RuleSet::default();
+    let bot = Bot::open(settings, none, templates, &database, key, clock.clone()).await?;
+    let bot = bot.with_rules_to_come(rules);
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),
@@ -110,10 +113,13 @@ pub async fn start(
         stop.await;
         drop(wakes.send(Wake::Stop).await);
     });
+    // Apart, so that whatever breaks off in it ends with words.
+    let mut bot = tokio::spawn(bot.run(woken));
     let ended = tokio::select! {
-        ended = bot.run(woken) => ended,
+        ended = &mut bot => ended.unwrap_or_else(|why| Err(anyhow!("The desk broke off: {why}"))),
         why = first_panic(&mut tasks) => Err(why),
     };
+    bot.abort();
     drop(stop_page);
     tasks.shutdown().await;
     ended

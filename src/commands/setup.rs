@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use data_encoding::HEXLOWER;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::bot::Settings;
+use crate::bot::timer::CLOCK;
 use crate::case::verification::TokenKey;
 use crate::classify::rules::RuleSet;
 use crate::classify::shipped::RULES;
+use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::compose::shipped::TEMPLATES;
 use crate::config::{Config, ImapTls, MailboxSection, SmtpSection, SmtpTls};
@@ -44,6 +47,26 @@ impl Setup {
     /// As [`Setup::read`].
     pub fn rules(&self) -> Result<RuleSet> {
         let rules = rules(&self.config)?;
+        self.knows_forms(&rules)?;
+        Ok(rules)
+    }
+
+    /// The same for a start, which does not wait for the hundreds of patterns that are shipped:
+    /// a test has tried them. Rules of the operator's own are tried before anything is made.
+    ///
+    /// # Errors
+    /// As [`Setup::read`].
+    pub fn rules_beside_the_start(&self) -> Result<JoinHandle<Result<RuleSet>>> {
+        if self.config.rules.is_some() {
+            let rules = self.rules()?;
+            return Ok(spawn_blocking(|| Ok(rules)));
+        }
+        let forms = RULES.iter().copied().filter(|(path, _)| path.starts_with("forms/"));
+        self.knows_forms(&RuleSet::load(forms).map_err(|why| anyhow!(why))?)?;
+        Ok(spawn_blocking(|| RuleSet::load(RULES.iter().copied()).map_err(|why| anyhow!(why))))
+    }
+
+    fn knows_forms(&self, rules: &RuleSet) -> Result<()> {
         let unknown = self.config.forms.iter().find(|form| rules.form(&form.rule).is_none());
         if let Some(form) = unknown {
             let names: Vec<&str> = rules.form_names().collect();
@@ -54,7 +77,7 @@ impl Setup {
                 names.join(", ")
             );
         }
-        Ok(rules)
+        Ok(())
     }
 
     /// The templates, tried with every variable.
@@ -100,7 +123,12 @@ impl Setup {
                 database.display()
             );
         }
-        Store::open(&database, self.key(false)?, Access::Command).await
+        let store = Store::open(&database, self.key(false)?, Access::Command).await?;
+        // A clock that jumped is not followed here before the desk follows it.
+        if let Some(noted) = store.mark(CLOCK).await? {
+            Clock::System.resume(&noted);
+        }
+        Ok(store)
     }
 
     /// The secret key; made at the first start.
@@ -227,7 +255,8 @@ fn make_key(file: &Path) -> Result<String> {
 /// # Errors
 /// When one is running.
 pub fn lock(database: &Path) -> Result<File> {
-    let mut path = database.as_os_str().to_owned();
+    // Beside the file itself, by whatever name it is called.
+    let mut path = fs::canonicalize(database).unwrap_or(database.to_owned()).into_os_string();
     path.push(".lock");
     let path = PathBuf::from(path);
     let file = OpenOptions::new()

@@ -123,18 +123,26 @@ impl Tx {
         Ok(rows.iter().map(|row| CaseId(row.get(0))).collect())
     }
 
-    /// Reckons anew when each case has to be looked at: the policy has changed.
+    /// Reckons anew when cases behind that row have to be looked at: the policy has changed.
+    /// Some at a time; returns the last of them while there may be more.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn look_at_all_again(&mut self, policy: &Policy) -> Result<()> {
-        const SQL: &str = select_cases!("WHERE cases.look_at IS NOT NULL");
-        let rows = sqlx::query(SQL).fetch_all(self.connection()).await?;
+    pub async fn look_at_again(
+        &mut self,
+        behind: CaseId,
+        policy: &Policy,
+    ) -> Result<Option<CaseId>> {
+        const SQL: &str = select_cases!(
+            "WHERE cases.id > ? AND cases.look_at IS NOT NULL ORDER BY cases.id LIMIT 500"
+        );
+        let rows = sqlx::query(SQL).bind(behind.0).fetch_all(self.connection()).await?;
         for row in &rows {
             let found = stored(row)?;
             self.set_look_at(found.id, look_at(&found.case, policy)).await?;
         }
-        Ok(())
+        let last = rows.last().map(|row| CaseId(row.get("id")));
+        Ok(last.filter(|_| rows.len() == 500))
     }
 
     /// Puts off a case to which time brought nothing.

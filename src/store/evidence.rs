@@ -159,8 +159,8 @@ impl Store {
     /// # Errors
     /// Storage errors.
     pub async fn evidence_of_open_cases(&self) -> Result<HashMap<CaseId, Vec<Seen>>> {
-        const SQL: &str = "SELECT case_id, evidence.at, deed, facts FROM evidence \
-            JOIN cases ON cases.id = case_id WHERE state <> 'closed' ORDER BY evidence.id";
+        const SQL: &str = "SELECT case_id, evidence.at, deed, facts FROM cases \
+            CROSS JOIN evidence ON case_id = cases.id WHERE state <> 'closed' ORDER BY evidence.id";
         let rows = sqlx::query(SQL).fetch_all(self.readers()).await?;
         let mut all: HashMap<CaseId, Vec<Seen>> = HashMap::new();
         for row in &rows {

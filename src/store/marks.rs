@@ -1,7 +1,7 @@
 //! Small facts that survive a restart, suppressions, and which digests were written.
 
 use anyhow::Result;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Store, Tx, instant, millis};
 use crate::mail::EmailAddress;
@@ -45,6 +45,25 @@ impl Tx {
         Ok(self.mark(name).await?.and_then(|text| text.parse().ok()).map(instant))
     }
 
+    /// The clock was set back by `by`, to `now`: what was done last was done by now, and letters
+    /// wait no longer than they did before.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn set_back(&mut self, now: DateTime<Utc>, by: TimeDelta) -> Result<()> {
+        const MARKS: &str =
+            "UPDATE marks SET value = CAST(?1 AS TEXT) WHERE CAST(value AS INTEGER) > ?1";
+        const LETTERS: &str = "UPDATE outbox SET due_at = due_at - ?2, released_at = min(released_at, ?1) \
+            WHERE status IN ('waiting', 'claimed') OR released_at > ?1";
+        sqlx::query(MARKS).bind(millis(now)).execute(self.connection()).await?;
+        sqlx::query(LETTERS)
+            .bind(millis(now))
+            .bind(by.num_milliseconds())
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Notes that a member gets the digest of a firing; `false` when it was noted before.
     ///
     /// # Errors
@@ -79,15 +98,20 @@ impl Tx {
 }
 
 impl Store {
+    /// The fact of that name.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn mark(&self, name: &str) -> Result<Option<String>> {
+        let query = sqlx::query_scalar("SELECT value FROM marks WHERE name = ?").bind(name);
+        Ok(query.fetch_optional(self.readers()).await?)
+    }
+
     /// The instant of that name.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn mark_at(&self, name: &str) -> Result<Option<DateTime<Utc>>> {
-        let value: Option<String> = sqlx::query_scalar("SELECT value FROM marks WHERE name = ?")
-            .bind(name)
-            .fetch_optional(self.readers())
-            .await?;
-        Ok(value.and_then(|text| text.parse().ok()).map(instant))
+        Ok(self.mark(name).await?.and_then(|text| text.parse().ok()).map(instant))
     }
 }

@@ -1,9 +1,11 @@
 //! The database: the only SQL, and the only truth about what was handled.
 
 pub mod attempts;
+pub mod backup;
 pub mod cases;
 pub mod commit;
 pub mod evidence;
+pub mod fault;
 pub mod inbox;
 pub mod journal;
 mod known;
@@ -22,8 +24,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
+use tracing::warn;
 
 use crate::case::verification::TokenKey;
+use fault::Fault;
 use known::Known;
 use rows::Rows;
 
@@ -38,6 +42,11 @@ const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 const WAL_PAGES: &str = "4000";
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// So often the daemon waits that long, half a minute in all. Somebody who looks at the
+/// database by hand is no reason to end: a letter that the server has just taken would count
+/// as uncertain, and go out again. Nothing is read or sent meanwhile. Whoever forgets the lock
+/// ends the daemon, with words that say so; it is started again until the lock has gone.
+const LOCKED_TRIES_MAX: u32 = 3;
 
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
@@ -50,6 +59,15 @@ pub enum Access {
     Command,
 }
 
+/// How carefully [`Store::check_whole`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// At every page, and at what each row has to hold.
+    Quick,
+    /// Also whether each index has what the rows have; some four times as long.
+    Thorough,
+}
+
 /// An open database: one connection that writes, a few that read.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -57,6 +75,7 @@ pub struct Store {
     readers: SqlitePool,
     key: TokenKey,
     path: PathBuf,
+    access: Access,
 }
 
 /// A transaction that will write; nothing of it is there before [`Tx::commit`].
@@ -75,11 +94,11 @@ pub struct Tx {
 }
 
 impl Store {
-    /// Opens the database file.
+    /// Opens the database file. Only what is cheap is looked at: whether all of it is whole,
+    /// [`Store::check_whole`] says.
     ///
     /// # Errors
-    /// When it cannot be opened, is damaged, belongs to another version, or the SQLite inside
-    /// is too old.
+    /// When it cannot be opened, belongs to another version, or the SQLite inside is too old.
     pub async fn open(path: &Path, key: TokenKey, access: Access) -> Result<Store> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -108,9 +127,9 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        let store = Store { writer, readers, key, path: path.to_owned() };
+        let store = Store { writer, readers, key, path: path.to_owned(), access };
         store.check_version().await?;
-        store.check_schema(access).await.with_context(context)?;
+        store.check_schema().await.with_context(context)?;
         Ok(store)
     }
 
@@ -128,28 +147,60 @@ impl Store {
         Ok(())
     }
 
-    async fn check_schema(&self, access: Access) -> Result<()> {
-        let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(&self.writer).await?;
-        let verdict: String = row.get(0);
-        if verdict != "ok" {
-            bail!(
-                "It is damaged ({verdict}). Restore it from a backup; mail that is still in the inbox is read again"
-            );
-        }
-        if access == Access::Daemon {
+    async fn check_schema(&self) -> Result<()> {
+        let ours = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let applied = self.applied().await?;
+        if self.access == Access::Daemon {
+            // What is damaged is not made over.
+            if applied.is_some_and(|applied| applied < ours) {
+                self.check_whole(Care::Quick).await?;
+            }
             return MIGRATOR.run(&self.writer).await.context(
                 "Its schema does not fit this version of deletion-desk. Use the version that wrote it, or a newer one",
             );
         }
-        let applied: i64 =
-            sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-                .fetch_one(&self.writer)
-                .await
-                .context("It is no database of deletion-desk")?;
-        let ours = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let applied = applied.context("It is no database of deletion-desk")?;
         if applied != ours {
             bail!(
                 "Its schema has version {applied}, this deletion-desk has {ours}. Start the daemon of this version once"
+            );
+        }
+        Ok(())
+    }
+
+    /// The version of the schema; none in a database that was just made.
+    async fn applied(&self) -> Result<Option<i64>> {
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+                .fetch_all(&self.writer)
+                .await?;
+        if tables.is_empty() {
+            return Ok(None);
+        }
+        if !tables.iter().any(|table| table == "_sqlx_migrations") {
+            bail!(
+                "It is a database of another program. Name another file, or none, in database.path"
+            );
+        }
+        let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+        Ok(Some(sqlx::query_scalar(sql).fetch_one(&self.writer).await?))
+    }
+
+    /// Reads all of the database, on a connection that only reads.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub async fn check_whole(&self, care: Care) -> Result<()> {
+        let sql = match care {
+            Care::Quick => "PRAGMA quick_check(1)",
+            Care::Thorough => "PRAGMA integrity_check(1)",
+        };
+        let verdict: String = sqlx::query_scalar(sql).fetch_one(self.readers()).await?;
+        if verdict != "ok" {
+            bail!(
+                "The database {} is damaged ({verdict}). {}",
+                self.path.display(),
+                Fault::Damaged.remedy()
             );
         }
         Ok(())
@@ -160,20 +211,28 @@ impl Store {
     /// # Errors
     /// Storage errors.
     pub async fn begin(&self) -> Result<Tx> {
-        let inner = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .context("Cannot begin a transaction")?;
-        Ok(Tx {
-            inner,
-            key: self.key.clone(),
-            known: Known::default(),
-            rows: Rows::default(),
-            in_batch: false,
-            journal_head: None,
-            last_case: None,
-        })
+        let tries_max = if self.access == Access::Daemon { LOCKED_TRIES_MAX } else { 1 };
+        let mut tries = 1;
+        loop {
+            match self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(anyhow::Error::from) {
+                Ok(inner) => {
+                    return Ok(Tx {
+                        inner,
+                        key: self.key.clone(),
+                        known: Known::default(),
+                        rows: Rows::default(),
+                        in_batch: false,
+                        journal_head: None,
+                        last_case: None,
+                    });
+                }
+                Err(why) if tries < tries_max && Fault::of(&why) == Some(Fault::Locked) => {
+                    warn!("another program keeps the database locked; waiting for it");
+                    tries += 1;
+                }
+                Err(why) => return Err(why.context("Cannot begin a transaction")),
+            }
+        }
     }
 
     /// Where the database is.

@@ -38,6 +38,7 @@ use crate::compose::templates::ENGLISH;
 use crate::mail::EmailAddress;
 use crate::store::Store;
 use crate::store::cases::StoredCase;
+use crate::store::fault::Fault;
 use crate::wake::Wake;
 use visits::Visits;
 
@@ -83,7 +84,8 @@ pub fn router(web: Web) -> Router {
         .route("/style.css", get(pages::style))
         .route("/healthz", get(health))
         .fallback(not_found)
-        .with_state(web)
+        .with_state(web.clone())
+        .layer(axum::middleware::map_response_with_state(web, tell_of_storage))
         .layer(axum::middleware::map_response(protect::headers))
         .layer(axum::middleware::from_fn(protect::refuse_foreign_posts))
         .layer(RequestBodyLimitLayer::new(FORM_BYTES_MAX))
@@ -120,12 +122,22 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         tracing::error!(why = %format!("{:#}", self.0), "a page failed");
-        (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Something went wrong on our side. Please try again later.",
-        )
-            .into_response()
+        let words = "Something went wrong on our side. Please try again later.";
+        let mut response = (StatusCode::INTERNAL_SERVER_ERROR, words).into_response();
+        response.extensions_mut().insert(Arc::new(self.0));
+        response
     }
+}
+
+/// The bot hears of it when the storage failed where it does not look itself.
+async fn tell_of_storage(State(web): State<Web>, mut response: Response) -> Response {
+    let why = response.extensions_mut().remove::<Arc<anyhow::Error>>().and_then(Arc::into_inner);
+    let is_broken =
+        |why: &anyhow::Error| matches!(Fault::of(why), Some(Fault::Disk | Fault::Damaged));
+    if let Some(why) = why.filter(is_broken) {
+        drop(web.wakes.send(Wake::StorageFailed(why)).await);
+    }
+    response
 }
 
 /// Who looks or presses, as far as the connection tells.

@@ -70,7 +70,7 @@ fn help_tells_a_newcomer_where_to_begin() {
     insta::assert_snapshot!(out);
     for command in [
         "demo", "run", "check", "explain", "cases", "letters", "messages", "digest", "journal",
-        "stats", "staff",
+        "stats", "staff", "backup",
     ] {
         let (ok, out, _) = run(Path::new("/"), &[command, "--help"]);
         assert!(ok && out.contains("Usage:"), "{command}");

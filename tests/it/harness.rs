@@ -22,6 +22,7 @@ use deletion_desk::config::Config;
 use deletion_desk::mail::{self, Bounds};
 use deletion_desk::mailbox::{Mailbox, MemoryMailbox};
 use deletion_desk::store::Store;
+use deletion_desk::store::attempts::End;
 use deletion_desk::store::cases::StoredCase;
 use deletion_desk::store::lists::MessageLine;
 use deletion_desk::submission::{MemorySubmitter, Parcel, Submitter};
@@ -188,6 +189,18 @@ impl Desk {
         self.restarts().await
     }
 
+    /// Stops; a copy takes the place of the database, and the desk starts again.
+    pub(crate) async fn restarts_from(self, copy: &Path) -> Desk {
+        self.wakes.send(Wake::Stop).await.unwrap();
+        self.bot.await.unwrap().unwrap();
+        std::fs::copy(copy, self.folder.path().join("bot.db")).unwrap();
+        let received = self.received;
+        let mut desk =
+            Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
+        desk.received = received;
+        desk
+    }
+
     /// Ends as by `kill -9`: nothing is finished.
     pub(crate) async fn dies(self) -> Desk {
         self.bot.abort();
@@ -255,6 +268,12 @@ impl Desk {
         self.barrier().await;
         self.barrier().await;
         answered.try_recv().ok()
+    }
+
+    /// The attempt of a worker ended so.
+    pub(crate) async fn ends(&self, letter: i64, end: End) {
+        self.wakes.send(Wake::Ended(letter, end)).await.unwrap();
+        self.barrier().await;
     }
 
     /// Returns when the bot has looked at everything so far.

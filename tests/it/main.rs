@@ -4,6 +4,7 @@ mod answers;
 mod authority;
 mod authority_by_mail;
 mod authority_by_page;
+mod backup;
 mod bounces;
 mod browser;
 mod browser_story;
@@ -20,6 +21,8 @@ mod killed;
 mod letters;
 mod looks;
 mod looks_scene;
+#[path = "../../benches/world/many_cases.rs"]
+mod many_cases;
 mod outbox;
 mod page;
 mod policy;
@@ -29,6 +32,10 @@ mod restart;
 #[expect(dead_code, reason = "the plain port of IMAP is for benchmarks")]
 mod servers;
 mod settings;
+mod starved;
+mod starved_clock;
+mod starved_files;
+mod starved_size;
 mod stories;
 mod stories_of_events;
 mod stories_of_staff;
