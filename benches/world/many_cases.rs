@@ -121,6 +121,7 @@ fn scrambled(number: u32) -> u32 {
     number.wrapping_mul(2_654_435_761)
 }
 
+#[expect(clippy::too_many_lines, reason = "each table once")]
 fn add_case(
     rows: &mut [Vec<Value>; 7],
     chain: &mut Chain,
