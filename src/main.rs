@@ -21,7 +21,10 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-    match runtime.block_on(dispatch(line)) {
+    let ended = runtime.block_on(dispatch(line));
+    // A name service that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
         Ok(code) => code,
         Err(why) => {
             eprintln!("deletion-desk: {why:#}");
