@@ -162,9 +162,7 @@ async fn health_tells_no_names() {
 #[tokio::test]
 async fn a_mail_server_that_throttles_is_left_alone_and_that_is_shown() {
     let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 2\n").await;
-    for address in [JANE, "john@example.org"] {
-        desk.mail_arrives(&mail(address, "Data Deletion Request", "please"));
-    }
+    desk.mail_arrives(&mail(JANE, "Data Deletion Request", "please"));
     desk.polls().await;
     let mut asked = Vec::new();
     for minute in 0..70 {
@@ -185,7 +183,7 @@ async fn a_mail_server_that_throttles_is_left_alone_and_that_is_shown() {
     assert!(desk.out.taken().is_empty());
 
     desk.hours_pass(1).await;
-    assert_eq!((desk.letters_to(JANE).len(), desk.letters_out()), (1, 2), "none counted");
+    assert_eq!((desk.letters_to(JANE).len(), desk.letters_out()), (1, 1), "none counted");
     assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
     desk.hours_pass(20).await;
     let digest = desk.last_letter_to(OFFICER).words();

@@ -172,3 +172,25 @@ async fn a_host_that_is_unknown_is_called_so() {
     let line = desk.check_fails_at("smtp");
     assert!(line.contains("host unknown: "), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_throttles_is_called_busy_and_no_letter_is_at_fault() {
+    let sink = Sink::start(Mood::Throttles).await;
+    let mut desk =
+        sink.desk(|settings| settings.replace("[policy]", "[limits]\nattempts_max = 1\n[policy]"));
+    desk.starts().await;
+    desk.is_asked_by(JANE).await;
+    desk.says(LETTERS_FAIL, "server busy: ").await;
+    let health = desk.opens("/healthz").await;
+    assert!(health.contains("retrying  mail server: server busy, since "), "{health}");
+    assert_eq!(desk.log().matches("letter not submitted").count(), 1, "{}", desk.log());
+    desk.stops().await;
+    sink.is(Mood::Takes);
+    desk.starts().await;
+    // It waits its minute, and others do not wait for it.
+    desk.is_asked_by(JOHN).await;
+    desk.until(JOHN, || (sink.letters_to(JOHN).len() == 1).then_some(())).await;
+    let waiting = desk.command(&["letters", "list"]);
+    assert!(!waiting.contains("given-up"), "{waiting}");
+    desk.stops().await;
+}
