@@ -40,5 +40,7 @@ pub mod schedule;
 pub mod step;
 pub mod store;
 pub mod submission;
+pub mod systemd;
+pub mod trouble;
 pub mod wake;
 pub mod web;

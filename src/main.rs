@@ -22,7 +22,10 @@ fn main() -> ExitCode {
             }
         };
     let config = line.config.clone();
-    match runtime.block_on(dispatch(line)) {
+    let ended = runtime.block_on(dispatch(line));
+    // A name service that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
         Ok(code) => code,
         Err(why) => {
             eprintln!("deletion-desk: {:#}", commands::explained(why, &config));

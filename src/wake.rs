@@ -1,12 +1,17 @@
 //! The closed list of what can make the bot act. Whoever asks gets an answer only after what
 //! follows is on disk.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
 use crate::bot::page::{PageAct, PageAnswer};
+use crate::classify::rules::RuleSet;
+use crate::compose::Templates;
 use crate::mailbox::{Fetched, Seen};
 use crate::store::attempts::End;
 use crate::submission::Parcel;
+use crate::trouble::Failure;
 
 /// Something that happened outside.
 #[derive(Debug)]
@@ -19,8 +24,12 @@ pub enum Wake {
     Fetched(Vec<Fetched>, oneshot::Sender<()>),
     /// A poll went well to its end.
     Polled,
-    /// A poll failed, in words.
-    PollFailed(String),
+    /// A poll failed.
+    PollFailed(Failure),
+    /// The mail server could not be reached, with no letter in hand.
+    LineFailed(Failure),
+    /// It can be reached again.
+    LineWorks,
     /// Somebody pressed a button on the page. Answer: what to show.
     Pressed(PageAct, oneshot::Sender<PageAnswer>),
     /// A worker has a line free. Answer: letters to submit; none when the bot stops.
@@ -31,6 +40,8 @@ pub enum Wake {
     Second,
     /// The page could not read the database.
     StorageFailed(anyhow::Error),
+    /// Rules and templates were read again and are good.
+    Reloaded(Arc<RuleSet>, Arc<Templates>),
     /// Finish the letters in hand and stop.
     Stop,
 }

@@ -6,6 +6,7 @@ use tracing::info;
 
 use super::Settings;
 use super::timer::{DIGEST, DIGEST_BEFORE, POLLED};
+use super::watched::{SLOWED_INBOX, SLOWED_MAIL_SERVER};
 use crate::case::Letter;
 use crate::case::identity::{Finding, Seen};
 use crate::case::work::StaffRole;
@@ -79,6 +80,8 @@ pub async fn digest_letter(
         left_alone: store.count_outcome(Outcome::LeftAlone, since, now).await?,
         already_handled: store.count_outcome(Outcome::Known, since, now).await?,
         polled_at: store.mark_at(POLLED).await?,
+        inbox_slowed_at: store.mark_at(SLOWED_INBOX).await?.filter(|at| *at > since),
+        mail_server_slowed_at: store.mark_at(SLOWED_MAIL_SERVER).await?.filter(|at| *at > since),
         chain_head: store.journal_head().await?,
         since,
     };

@@ -12,7 +12,9 @@ pub mod page;
 mod reading;
 pub mod staff;
 pub mod tasks;
+mod throttle;
 pub mod timer;
+pub mod watched;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -41,10 +43,13 @@ use crate::store::fault::Fault;
 use crate::store::inbox::Attempt;
 use crate::store::{Access, Care, Store};
 use crate::submission::Parcel;
+use crate::systemd::Systemd;
 use crate::wake::Wake;
 use intake::Reading;
 use reading::Read;
+use throttle::Throttle;
 use timer::CLOCK;
+use watched::Watch;
 
 /// How long letters in hand may take after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
@@ -100,6 +105,15 @@ pub struct Bot {
     readings: VecDeque<Reading>,
     /// Workers that wait for a letter.
     idle: Vec<oneshot::Sender<Vec<Parcel>>>,
+    /// How the parts are.
+    watch: Watch,
+    /// Whether the log and `/healthz` say that no letter can be submitted.
+    submission_alarm: bool,
+    /// Whether the mail server asked us to slow down.
+    throttle: Throttle,
+    systemd: Systemd,
+    /// For systemd: how many cases were open, and when they were counted.
+    open_cases: Option<(DateTime<Utc>, i64)>,
     /// Letters that are with a worker.
     in_hand: usize,
     /// When letters were handed to workers, in the last minute.
@@ -161,7 +175,7 @@ impl Bot {
             clock.resume(&noted);
         }
         let now = clock.now();
-        Ok(Bot {
+        let mut bot = Bot {
             store,
             settings,
             rules: Arc::new(rules),
@@ -171,10 +185,22 @@ impl Bot {
             started_at: now,
             readings: VecDeque::new(),
             idle: Vec::new(),
+            watch: Watch::new(now),
+            submission_alarm: false,
+            throttle: Throttle::default(),
+            systemd: Systemd::default(),
+            open_cases: None,
             in_hand: 0,
             handed_out_at: Vec::new(),
             stopping: watch::Sender::new(false),
-        })
+        };
+        bot.remember_alarm().await?;
+        Ok(bot)
+    }
+
+    /// With a service manager that is told how the desk is.
+    pub fn reporting_to(self, systemd: Systemd) -> Bot {
+        Bot { systemd, ..self }
     }
 
     /// The database, for reading.
@@ -210,6 +236,7 @@ impl Bot {
                     if count == 0 {
                         break;
                     }
+                    self.watch.beat(self.clock.now());
                     self.act(std::mem::take(&mut batch)).await?;
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
@@ -229,6 +256,7 @@ impl Bot {
         &mut self,
         read: Result<(Vec<(Attempt, Read)>, intake::Answer)>,
     ) -> Result<()> {
+        self.watch.beat(self.clock.now());
         let done = match read {
             Ok((messages, answer)) => {
                 let done = self.take_in(&messages).await;
@@ -309,6 +337,7 @@ impl Bot {
         if !ends.is_empty() {
             self.in_hand = self.in_hand.saturating_sub(ends.len());
             self.settle(&ends).await?;
+            self.learn_from(&ends).await?;
         }
         for wake in others {
             let done = self.act_on(wake).await;
@@ -324,12 +353,18 @@ impl Bot {
             Wake::Described(seen, answer) => drop(answer.send(self.plan(seen).await?)),
             Wake::Fetched(batch, answer) => self.begin(batch, answer).await?,
             Wake::Polled => self.poll_went_well().await?,
-            Wake::PollFailed(why) => warn!(%why, "the inbox cannot be read; trying again"),
+            Wake::PollFailed(failure) => self.poll_failed(failure).await?,
+            Wake::LineFailed(failure) => self.submission_failed(failure),
+            Wake::LineWorks => self.submission_works().await?,
             Wake::Pressed(act, answer) => drop(answer.send(self.press(act).await?)),
             Wake::Ready(answer) => self.idle.push(answer),
             Wake::Ended(id, end) => self.settle(&[(id, end)]).await?,
             Wake::Second => self.tick().await?,
             Wake::StorageFailed(why) => return Err(why),
+            Wake::Reloaded(rules, templates) => {
+                (self.rules, self.templates) = (rules, templates);
+                info!("rules and templates were read again");
+            }
             Wake::Stop => drop(self.stopping.send_replace(true)),
         }
         Ok(())

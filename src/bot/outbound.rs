@@ -20,6 +20,7 @@ use crate::store::commit::{About, Happening};
 use crate::store::outbox::{Audience, Budget, Class, Due};
 use crate::store::{CaseId, Tx};
 use crate::submission::Parcel;
+use crate::trouble::{Failure, Trouble};
 
 /// Letters that one worker takes at a time. Whatever is claimed when the process dies counts as
 /// perhaps sent, and is tried once more, alone.
@@ -121,7 +122,8 @@ impl Bot {
             self.handed_out_at.extend(parcels.iter().map(|_| self.clock.now()));
             if let Err(parcels) = worker.send(parcels) {
                 self.in_hand -= parcels.len();
-                let not_tried = End::NotTried("the worker has gone".to_owned());
+                let gone = Failure::new(Trouble::Unexpected, "the worker has gone");
+                let not_tried = End::NotTried(gone);
                 let ends: Vec<_> =
                     parcels.iter().map(|parcel| (parcel.id, not_tried.clone())).collect();
                 self.settle(&ends).await?;
@@ -132,6 +134,9 @@ impl Bot {
 
     /// How many letters the provider's measure has room for (`smtp.per_minute`).
     fn room(&mut self) -> usize {
+        if self.throttle.rests(self.clock.now()) {
+            return 0;
+        }
         let Some(per_minute) = self.settings.per_minute else {
             self.handed_out_at.clear();
             return usize::MAX;
@@ -252,10 +257,9 @@ impl Bot {
             }
             let settled = tx.settle(*id, end, self.settings.limits.attempts_max, now).await?;
             match (&settled, end) {
-                (
-                    Settled::Later,
-                    End::NotTried(why) | End::Temporary(why) | End::Uncertain(why),
-                ) => {
+                // Said once for all letters, by `learn_from`.
+                (Settled::Later, End::NotTried(_) | End::Throttled(_)) => {}
+                (Settled::Later, End::Temporary(why) | End::Uncertain(why)) => {
                     warn!(letter = id, %why, "letter not submitted yet; it will be tried again");
                 }
                 _ => warn!(letter = id, ?settled, "letter not submitted"),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use crate::mailbox::{Fetched, Mailbox, Seen, Unfetched};
 use crate::store::attempts::End;
 use crate::submission::{Line, Submitter};
+use crate::trouble::{Failure, Trouble};
 use crate::wake::Wake;
 
 /// Wakes that may wait for the bot before those who wake it have to.
@@ -20,6 +21,12 @@ pub const WAKES_WAITING_MAX: usize = 256;
 const POLL_RETRY_FIRST: Duration = Duration::from_secs(10);
 /// Longest rest: the bot is back within a minute of the server.
 const POLL_RETRY_LAST: Duration = Duration::from_secs(40);
+/// Rest when the server asks to be left alone.
+const BUSY_RETRY_FIRST: Duration = Duration::from_secs(60);
+/// Longest rest then.
+const BUSY_RETRY_LAST: Duration = Duration::from_secs(10 * 60);
+/// Longest rest after a refused password.
+const REFUSED_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
 /// Rest of a worker that cannot connect.
 const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
 /// Longest rest of a worker.
@@ -80,14 +87,27 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
             if let Mailbox::Imap(imap) = &mut mailbox {
                 imap.disconnect();
             }
-            if wakes.send(Wake::PollFailed(format!("{why:#}"))).await.is_err() {
+            let failure = Failure::of(&why);
+            let (shortest, longest) = rests(failure.trouble);
+            if wakes.send(Wake::PollFailed(failure)).await.is_err() {
                 return;
             }
             // A session that lasted is no reason to wait long.
             rest = if begun.elapsed() > POLL_RETRY_LAST { POLL_RETRY_FIRST } else { rest };
+            rest = rest.clamp(shortest, longest);
             sleep(with_jitter(rest)).await;
-            rest = (rest * 2).min(POLL_RETRY_LAST);
+            rest *= 2;
         }
+    }
+}
+
+/// The shortest and the longest rest after a failed poll. A server that refuses the password soon
+/// takes whoever goes on trying for an attacker.
+fn rests(trouble: Trouble) -> (Duration, Duration) {
+    match trouble {
+        Trouble::Busy => (BUSY_RETRY_FIRST, BUSY_RETRY_LAST),
+        Trouble::PasswordRefused => (POLL_RETRY_FIRST, REFUSED_RETRY_LAST),
+        _ => (POLL_RETRY_FIRST, POLL_RETRY_LAST),
     }
 }
 
@@ -180,7 +200,6 @@ async fn ask<T>(
 }
 
 async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>, stopping: watch::Receiver<bool>) {
-    let mut rest = CONNECT_RETRY_FIRST;
     loop {
         let mut parcels = std::pin::pin!(ask(&wakes, Wake::Ready));
         let parcels = match timeout(LINE_IDLE_MAX, &mut parcels).await {
@@ -191,28 +210,54 @@ async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>, stopping: watch::Rece
             }
         };
         let Ok(parcels) = parcels else { break };
-        let mut connects = true;
+        let mut failed: Option<Failure> = None;
         for parcel in parcels {
             let end = if *stopping.borrow() {
-                End::NotTried("the desk stops".to_owned())
-            } else if connects {
-                line.submit(&parcel).await
+                End::NotTried(Failure::new(Trouble::Unexpected, "the desk stops"))
+            } else if let Some(failure) = failed.take() {
+                End::NotTried(failure)
             } else {
-                End::NotTried("no connection".to_owned())
+                line.submit(&parcel).await
             };
-            connects &= !matches!(end, End::NotTried(_));
+            if let End::NotTried(failure) | End::Throttled(failure) = &end {
+                failed = Some(failure.clone());
+            }
             if wakes.send(Wake::Ended(parcel.id, end)).await.is_err() {
                 return;
             }
         }
-        if connects {
-            rest = CONNECT_RETRY_FIRST;
-        } else {
-            sleep(with_jitter(rest)).await;
-            rest = (rest * 2).min(CONNECT_RETRY_LAST);
+        // How long a busy server is left alone is the bot's to say: it holds the letters back.
+        let is_lost = failed.is_some_and(|failure| failure.trouble != Trouble::Busy);
+        if is_lost && reconnect(&mut line, &wakes).await.is_err() {
+            return;
         }
     }
     line.hang_up().await;
+}
+
+/// Tries to connect until it works; letters wait in the outbox meanwhile.
+///
+/// # Errors
+/// When the bot has stopped.
+async fn reconnect(line: &mut Line, wakes: &mpsc::Sender<Wake>) -> Result<()> {
+    let mut rest = CONNECT_RETRY_FIRST;
+    loop {
+        sleep(with_jitter(rest)).await;
+        let wake = match line.connect().await {
+            Ok(()) => Wake::LineWorks,
+            Err(failure) => {
+                let refused = failure.trouble == Trouble::PasswordRefused;
+                let longest = if refused { REFUSED_RETRY_LAST } else { CONNECT_RETRY_LAST };
+                rest = (rest * 2).min(longest);
+                Wake::LineFailed(failure)
+            }
+        };
+        let works = matches!(wake, Wake::LineWorks);
+        wakes.send(wake).await.ok().context("The bot has stopped")?;
+        if works {
+            return Ok(());
+        }
+    }
 }
 
 async fn count_seconds(wakes: mpsc::Sender<Wake>) {

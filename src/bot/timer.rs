@@ -6,11 +6,13 @@ use chrono_tz::Tz;
 use tracing::{info, warn};
 
 use super::Bot;
+use super::watched::inbox_alarm;
 use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
 use crate::clock::Jump;
 use crate::store::CaseId;
 use crate::store::commit::{About, Happening};
+use crate::trouble::Part;
 
 /// When the inbox was last read to its end.
 pub const POLLED: &str = "polled_at";
@@ -32,21 +34,24 @@ const CLOCK_AT: &str = "clock_at";
 const CLOCK_ALARM: &str = "clock_alarm_at";
 /// The policy that the cases' next dates were reckoned by, behind the row that this came to.
 const POLICY: &str = "policy";
-/// Minutes without a good poll until staff hear of it.
-const SILENCE_MINUTES: i64 = 15;
+/// Minutes without a good poll, or without a letter that could be submitted, until that is an
+/// alarm.
+pub const SILENCE_MINUTES: i64 = 15;
 
 impl Bot {
     /// Does what is due at this second, each thing in a transaction of its own.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn tick(&self) -> Result<()> {
+    pub async fn tick(&mut self) -> Result<()> {
         let now = self.clock.now();
         self.watch_clock(now).await?;
         self.reckon_again().await?;
         self.pass_time(now).await?;
         self.forget(now).await?;
         self.alarm_on_silence(now).await?;
+        self.alarm_on_submission(now).await?;
+        self.report(now).await?;
         self.digest_when_due(now).await
     }
 
@@ -142,6 +147,7 @@ impl Bot {
     /// Storage errors.
     pub async fn poll_went_well(&self) -> Result<()> {
         let now = self.clock.now();
+        self.inbox_works();
         let mut tx = self.store.begin().await?;
         tx.set_mark_at(POLLED, now).await?;
         if tx.mark(POLL_ALARM).await?.is_some_and(|since| !since.is_empty()) {
@@ -168,11 +174,7 @@ impl Bot {
             return Ok(());
         }
         tx.set_mark_at(POLL_ALARM, now).await?;
-        let letter = Letter::alarm(
-            "the inbox cannot be read",
-            "The desk could not read the inbox for 15 minutes. Requests that arrive now wait; none is lost.",
-            "Run `deletion-desk check` on the host: it says what is wrong, for example a password that expired.",
-        );
+        let letter = inbox_alarm(self.watch.broken(Part::Inbox).as_ref());
         self.write_to_all_staff(&mut tx, &letter).await?;
         tx.commit().await
     }

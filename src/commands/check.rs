@@ -13,6 +13,7 @@ use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
 use crate::mailbox::Mailbox;
 use crate::store::fault::explained;
 use crate::store::{Access, Care, Store};
+use crate::trouble::{Failure, Part};
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -234,8 +235,14 @@ async fn mailbox(setup: &Setup) -> Line {
     };
     match tried {
         Ok(says) => line(Verdict::Ok, "mailbox", says),
-        Err(why) => line(Verdict::Fail, "mailbox", format!("{place}: {why:#}")),
+        Err(why) => line(Verdict::Fail, "mailbox", failure(&place, &why, Part::Inbox)),
     }
+}
+
+/// The words that log, alarm and `/healthz` use, and what to do.
+fn failure(place: &str, why: &anyhow::Error, part: Part) -> String {
+    let failure = Failure::of(why);
+    format!("{place}: {failure}\n{}", failure.trouble.remedy(part))
 }
 
 /// What the newest mails say of their senders; nothing when the mailbox cannot be read, which
@@ -257,6 +264,6 @@ async fn smtp(setup: &Setup) -> Line {
     };
     match tried {
         Ok(()) => line(Verdict::Ok, "smtp", format!("{place} takes our mail")),
-        Err(why) => line(Verdict::Fail, "smtp", format!("{why:#}")),
+        Err(why) => line(Verdict::Fail, "smtp", failure(&place, &why, Part::MailServer)),
     }
 }

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod journal;
 pub mod letters;
 pub mod messages;
+pub mod reload;
 pub mod run;
 pub mod setup;
 pub mod staff;

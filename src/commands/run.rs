@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use axum::Router;
@@ -10,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
-use tracing::info;
+use tracing::{error, info, warn};
 
+use super::reload::Reload;
 use super::setup::{Setup, lock};
 use crate::bot::Bot;
 use crate::bot::tasks::{self, Poll, WAKES_WAITING_MAX};
@@ -19,8 +21,13 @@ use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::config::Listen;
+use crate::systemd::Systemd;
 use crate::wake::Wake;
-use crate::web::{self, Web};
+use crate::web::{self, PageTemplates, Web};
+
+/// Whatever is still going on so long after a stop is left to the next start, which takes it up
+/// as after a power cut.
+const STOP_MAX: Duration = Duration::from_millis(4_800);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -28,6 +35,7 @@ use crate::web::{self, Web};
 /// Before anything is read or sent: whatever is wrong with the configuration. Later: storage.
 pub async fn run(config: &Path) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
+    let reload = Reload::new(&setup)?;
     // Before a port is opened or a file is made.
     let rules = setup.rules_beside_the_start()?;
     let templates = setup.templates()?;
@@ -43,7 +51,7 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
     };
     let stop = stop_signal()?;
     let page = listener.map(|listener| Page { listener, more: Router::new() });
-    start(setup, rules, templates, page, stop).await?;
+    start(setup, rules, templates, page, Some(reload), stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,6 +73,7 @@ pub async fn start(
     rules: JoinHandle<Result<RuleSet>>,
     templates: Templates,
     page: Option<Page>,
+    reload: Option<Reload>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let settings = setup.settings()?;
@@ -76,11 +85,12 @@ pub async fn start(
     let clock = Clock::System;
     let started_at = clock.now();
     let shared = Arc::new(settings.clone());
-    let pages = Arc::new(templates.clone());
+    let pages = PageTemplates::from(templates.clone());
     let mode = settings.mode;
+    let systemd = Systemd::from_env();
     let none = RuleSet::default();
     let bot = Bot::open(settings, none, templates, &database, key, clock.clone()).await?;
-    let bot = bot.with_rules_to_come(rules);
+    let bot = bot.with_rules_to_come(rules).reporting_to(systemd.clone());
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),
@@ -91,26 +101,27 @@ pub async fn start(
     if let Some(page) = page {
         let web = Web {
             store: bot.store().clone(),
-            templates: pages,
+            templates: pages.clone(),
             settings: shared,
             proxies: setup.config.web.trusted_proxies.clone().into(),
             visits: web::Seen::default(),
             wakes: wakes.clone(),
+            watch: bot.watch().clone(),
             clock,
             started_at,
         };
-        let ended = async move { drop(page_stops.await) };
-        tasks.spawn(async move {
-            if let Err(why) =
-                web::serve(page.listener, web::router(web).merge(page.more), ended).await
-            {
-                tracing::error!(why = %format!("{why:#}"), "the page has stopped");
-            }
-        });
+        tasks.spawn(serve(page, web, page_stops));
+    }
+    if let Some(reload) = reload {
+        tasks.spawn(reload.serve(pages, wakes.clone(), systemd.clone()));
     }
     info!(mode = mode.as_str(), "started");
+    systemd.ready();
+    let (told, stops) = oneshot::channel();
     tokio::spawn(async move {
         stop.await;
+        systemd.stopping();
+        let _ = told.send(());
         drop(wakes.send(Wake::Stop).await);
     });
     // Apart, so that whatever breaks off in it ends with words.
@@ -118,11 +129,31 @@ pub async fn start(
     let ended = tokio::select! {
         ended = &mut bot => ended.unwrap_or_else(|why| Err(anyhow!("The desk broke off: {why}"))),
         why = first_panic(&mut tasks) => Err(why),
+        () = overdue(stops) => {
+            warn!("something is still going on; the next start takes it up");
+            Ok(())
+        }
     };
     bot.abort();
     drop(stop_page);
     tasks.shutdown().await;
     ended
+}
+
+async fn serve(page: Page, web: Web, stops: oneshot::Receiver<()>) {
+    let ended = async move { drop(stops.await) };
+    let served = web::serve(page.listener, web::router(web).merge(page.more), ended);
+    if let Err(why) = served.await {
+        error!(why = %format!("{why:#}"), "the page has stopped");
+    }
+}
+
+/// Ends when a stop has taken too long.
+async fn overdue(stops: oneshot::Receiver<()>) {
+    match stops.await {
+        Ok(()) => tokio::time::sleep(STOP_MAX).await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Waits for a task that breaks off. A desk that reads no more, or sends no more, must not

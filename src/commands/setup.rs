@@ -26,7 +26,7 @@ use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 const KEY_BYTES: usize = 32;
 
 /// A checked configuration; rules and templates are read by those who need them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     /// `bot.toml`.
     pub config: Config,

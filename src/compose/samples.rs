@@ -120,10 +120,15 @@ fn digest(full: bool) -> Value {
         due_soon => cases(), confirmed => cases(), waiting => cases(), in_progress => cases(),
         redirecting => cases(), on_hold => cases(), awaiting_proof => cases(), returned => cases(),
         for_staff => lines(), quarantined => lines(), acts => lines(), letters => lines(),
-        budgets => lines(), poll => "now", poll_late => full, closed => lines(), left_alone => 3,
+        budgets => lines(), poll => "now", poll_late => full, slowed => slowed(full), closed => lines(), left_alone => 3,
         chain_head => "abc", more => 0, already_handled => 0, commands => full,
         instead_of => if full { "Ada" } else { "" },
     }
+}
+
+fn slowed(full: bool) -> Vec<Value> {
+    let line = context! { server => "mail server", at => "now", waiting => "2 letters wait." };
+    if full { vec![line] } else { Vec::new() }
 }
 
 /// Values for a page.

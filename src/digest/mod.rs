@@ -44,6 +44,10 @@ pub struct Material {
     pub already_handled: i64,
     /// The last good poll.
     pub polled_at: Option<DateTime<Utc>>,
+    /// When the server of the inbox last asked us to slow down, since the last digest.
+    pub inbox_slowed_at: Option<DateTime<Utc>>,
+    /// When the one that takes our letters did.
+    pub mail_server_slowed_at: Option<DateTime<Utc>>,
     /// The newest hash of the journal.
     pub chain_head: String,
     /// When the last digest was written.
@@ -116,6 +120,7 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         "instead_of": shape.instead_of,
         "poll": polled_at.map_or("never".to_owned(), |at| moment(at, today, zone)),
         "poll_late": poll_late,
+        "slowed": slowed_lines(material, |at| moment(at, today, zone)),
         "overdue": overdue, "due_soon": due_soon, "confirmed": confirmed,
         "in_progress": in_progress, "waiting": waiting, "redirecting": redirecting,
         "awaiting_proof": awaiting_proof, "on_hold": on_hold, "returned": returned,
@@ -174,6 +179,20 @@ impl<'a> Groups<'a> {
             returned: pick(&|one| one.stored.case.work.returned.is_some()),
         }
     }
+}
+
+/// Servers that asked us to slow down, and how many letters wait by now.
+fn slowed_lines(material: &Material, moment: impl Fn(DateTime<Utc>) -> String) -> Vec<Value> {
+    let waits = |line: &&LetterLine| line.status == "waiting" && line.hold.is_none();
+    let letters = match material.letters.iter().filter(waits).count() {
+        0 => "No letter waits.".to_owned(),
+        1 => "1 letter waits.".to_owned(),
+        count => format!("{count} letters wait."),
+    };
+    let inbox = material.inbox_slowed_at.map(|at| ("server of the inbox", at, String::new()));
+    let mail_server = material.mail_server_slowed_at.map(|at| ("mail server", at, letters));
+    let line = |(server, at, waiting): (&str, DateTime<Utc>, String)| json!({ "server": server, "at": moment(at), "waiting": waiting });
+    inbox.into_iter().chain(mail_server).map(line).collect()
 }
 
 /// The subject tells enough to leave the mail unopened on a quiet day.

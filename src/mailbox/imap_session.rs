@@ -12,6 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use crate::trouble::{Trouble, asks_to_slow_down};
+
 /// Longest silence of the server inside one answer.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -88,7 +90,7 @@ impl ImapSession {
             let done = self.read_within(patience, &name, |response| match response {
                 Response::Done { tag: found, status: Status::Ok, .. } if *found == tag => Ok(true),
                 Response::Done { tag: found, status, outcome } if *found == tag => {
-                    bail!("{name}: the server says {status:?} {}", words(&outcome.information))
+                    Err(refused(&name, &format!("{status:?}"), words(&outcome.information)))
                 }
                 other => take(other).map(|()| false),
             });
@@ -147,6 +149,11 @@ impl ImapSession {
             Ok(())
         })
         .await
+        .map_err(|why| match Trouble::of(&why) {
+            // The server's NO; a lost connection or a busy server is what it is.
+            Trouble::Unexpected => why.context(Trouble::NoFolder),
+            _ => why,
+        })
         .with_context(|| format!("Cannot open the folder {folder}"))?;
         self.uid_validity = uid_validity
             .context("The server gives no UIDVALIDITY; its messages cannot be told apart")?;
@@ -178,7 +185,7 @@ impl ImapSession {
             let look = self.read("IDLE", |response| match response {
                 Response::Continue { .. } => Ok(true),
                 Response::Done { outcome, .. } => {
-                    bail!("IDLE: the server refuses: {}", words(&outcome.information))
+                    Err(refused("IDLE", "no", words(&outcome.information)))
                 }
                 _ => Ok(false),
             });
@@ -227,7 +234,7 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
         return Ok(());
     };
     if *status == Status::Bye {
-        bail!("{what}: the server says goodbye: {}", words(&outcome.information));
+        return Err(refused(what, "goodbye", words(&outcome.information)));
     }
     match outcome.code {
         Some(ResponseCode::UidValidity(now)) if uid_validity != 0 && now != uid_validity => {
@@ -235,6 +242,12 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
         }
         _ => Ok(()),
     }
+}
+
+/// What the server does not want; by its words it may only ask to be left alone for a while.
+fn refused(what: &str, verdict: &str, said: &str) -> anyhow::Error {
+    let why = anyhow!("{what}: the server says {verdict}: {said}");
+    if asks_to_slow_down(said) { why.context(Trouble::Busy) } else { why }
 }
 
 fn words<'a>(information: &'a Option<std::borrow::Cow<'_, str>>) -> &'a str {
@@ -264,6 +277,10 @@ async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
                 "The server takes us for somebody who is logged in already (PREAUTH); that is no server to trust"
             )
         }
+        Response::Data { outcome, .. } => {
+            let said = words(&outcome.information);
+            Err(refused("greeting", "it turns us away before the login", said))
+        }
         _ => bail!("The server turns us away before the login"),
     }
 }
@@ -287,9 +304,13 @@ async fn log_in(
         .await
         .context("The login was not answered within a minute")?;
     done.map_err(|(why, _)| match why {
+        async_imap::error::Error::No(text) if asks_to_slow_down(&text) => {
+            anyhow!("The server takes no login now ({text})").context(Trouble::Busy)
+        }
         async_imap::error::Error::No(text) => anyhow!(
             "The server refuses the login ({text}). Check username and password; many providers want an app password"
-        ),
+        )
+        .context(Trouble::PasswordRefused),
         other => anyhow!(other).context("The login failed"),
     })
 }

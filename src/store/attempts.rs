@@ -8,6 +8,7 @@ use super::outbox::kind_of;
 use super::{CaseId, Tx, millis};
 use crate::case::LetterKind;
 use crate::compose::Outgoing;
+use crate::trouble::Failure;
 
 /// How an attempt to submit ended. Texts are the server's, without addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,9 @@ pub enum End {
     /// The connection was lost after the final dot: it may have been taken (RFC 1047).
     Uncertain(String),
     /// No connection, or none that may be used: the letter was not begun.
-    NotTried(String),
+    NotTried(Failure),
+    /// Not now, and none of the others either: the server asks us to slow down.
+    Throttled(Failure),
 }
 
 /// What becomes of a letter after an attempt.
@@ -112,7 +115,11 @@ impl Tx {
             End::Temporary(note) => {
                 self.try_later(id, later(rest_after(attempts)), note, 0, 0).await
             }
-            End::NotTried(note) => self.try_later(id, later(0), note, -1, 0).await,
+            End::NotTried(failure) => self.try_later(id, later(0), &failure.why, -1, 0).await,
+            // No fault of the letter; but others are tried before it.
+            End::Throttled(failure) => {
+                self.try_later(id, later(RETRY_FIRST_SECONDS), &failure.why, -1, 0).await
+            }
             End::Uncertain(note) if uncertain + 1 >= UNCERTAIN_MAX => {
                 let sql = "UPDATE outbox SET status = 'uncertain', uncertain = uncertain + 1, note = ? WHERE id = ?";
                 sqlx::query(sql).bind(note).bind(id).execute(self.connection()).await?;

@@ -213,6 +213,15 @@ impl Store {
         rows.iter().map(stored).collect()
     }
 
+    /// How many are open.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn count_open(&self) -> Result<i64> {
+        let sql = "SELECT count(*) FROM cases WHERE state <> 'closed'";
+        Ok(sqlx::query_scalar(sql).fetch_one(self.readers()).await?)
+    }
+
     /// The case of that reference.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use maildir::Maildir;
 
 use super::Parcel;
 use crate::store::attempts::End;
+use crate::trouble::{Failure, Trouble};
 
 /// A folder with `new`, `cur` and `tmp`.
 #[derive(Clone, Debug)]
@@ -25,13 +26,16 @@ impl MaildirSubmitter {
 
     pub(super) fn submit(&self, parcel: &Parcel) -> End {
         if let Err(why) = self.prepare() {
-            return End::NotTried(format!("{why:#}"));
+            return End::NotTried(Failure::of(&why));
         }
         let mut bytes = format!("Return-Path: <{}>\r\n", parcel.return_path.as_str()).into_bytes();
         bytes.extend_from_slice(&parcel.bytes);
         match Maildir::from(self.path.clone()).store_new(&bytes) {
             Ok(_) => End::Submitted,
-            Err(why) => End::NotTried(format!("Cannot write into {}: {why}", self.path.display())),
+            Err(why) => {
+                let why = format!("Cannot write into {}: {why}", self.path.display());
+                End::NotTried(Failure::new(Trouble::NoFolder, why))
+            }
         }
     }
 }

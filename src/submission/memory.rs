@@ -19,6 +19,11 @@ impl MemorySubmitter {
         self.planned.lock().unwrap_or_else(PoisonError::into_inner).push_back(end);
     }
 
+    /// Further attempts end as they should.
+    pub fn forget_plans(&self) {
+        self.planned.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Everything taken so far, oldest first.
     pub fn taken(&self) -> Vec<Parcel> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()

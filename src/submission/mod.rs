@@ -3,6 +3,7 @@
 
 mod maildir;
 mod memory;
+mod refusal;
 mod smtp;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use smtp::{SmtpSettings, Tls};
 
 use crate::mail::EmailAddress;
 use crate::store::attempts::End;
+use crate::trouble::{Failure, Trouble};
 
 /// One mail with its envelope, tokens filled in.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,11 +96,29 @@ impl Line {
             // On a connection of its own a letter counts as tried, wherever it broke: one that a
             // server always hangs up on must not stand before all others for ever.
             Ok(connection) => match self.submit_over(connection, parcel).await {
-                End::NotTried(why) => End::Temporary(why),
+                End::NotTried(failure) => End::Temporary(failure.why),
                 end => end,
             },
-            Err(why) => End::NotTried(format!("{why:#}")),
+            Err(why) => match Failure::of(&why) {
+                busy if busy.trouble == Trouble::Busy => End::Throttled(busy),
+                failure => End::NotTried(failure),
+            },
         }
+    }
+
+    /// Opens the connection and logs in, without a letter.
+    ///
+    /// # Errors
+    /// Why it does not work.
+    pub async fn connect(&mut self) -> Result<(), Failure> {
+        let tried = match &self.submitter {
+            Submitter::Smtp(settings) if self.connection.is_none() => {
+                settings.connect().await.map(|connection| self.connection = Some(connection))
+            }
+            Submitter::Maildir(maildir) => maildir.prepare(),
+            Submitter::Smtp(_) | Submitter::Memory(_) => Ok(()),
+        };
+        tried.map_err(|why| Failure::of(&why))
     }
 
     /// Only a connection on which everything went well is used again.

@@ -19,8 +19,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Parcel;
+use super::refusal::{Refused, asks_to_slow_down};
 use crate::mail::EmailAddress;
 use crate::store::attempts::End;
+use crate::trouble::{Failure, Trouble};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// RFC 5321 §4.5.3.2 wants five minutes for most commands.
@@ -58,7 +60,11 @@ pub struct SmtpSettings {
 }
 
 /// An open connection that is logged in.
-pub(super) struct Connection(AsyncSmtpConnection);
+pub(super) struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// It has carried a letter.
+    is_used: bool,
+}
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -84,7 +90,9 @@ impl SmtpSettings {
         let mut connection = timeout(CONNECT_TIMEOUT, greet)
             .await
             .with_context(|| format!("{place} does not greet within 30 seconds"))?
-            .map_err(|why| anyhow!("Cannot connect to {place}: {}", in_words(&why)))?;
+            .map_err(|why| {
+                because(&why, format!("Cannot connect to {place}: {}", in_words(&why)))
+            })?;
         if let (Tls::Starttls, Some(tls)) = (self.tls, tls) {
             if !connection.can_starttls() {
                 bail!("{place} offers no STARTTLS; nothing was sent");
@@ -92,7 +100,9 @@ impl SmtpSettings {
             timeout(CONNECT_TIMEOUT, connection.starttls(tls, &hello))
                 .await
                 .with_context(|| format!("{place}: STARTTLS was not answered"))?
-                .map_err(|why| anyhow!("{place}: STARTTLS failed: {}", in_words(&why)))?;
+                .map_err(|why| {
+                    because(&why, format!("{place}: STARTTLS failed: {}", in_words(&why)))
+                })?;
         }
         if let Some((username, password)) = &self.login {
             let credentials =
@@ -101,14 +111,9 @@ impl SmtpSettings {
             timeout(CONNECT_TIMEOUT, connection.auth(&mechanisms, &credentials))
                 .await
                 .with_context(|| format!("{place}: the login was not answered"))?
-                .map_err(|why| {
-                    anyhow!(
-                        "{place} refuses the login: {}. Check username and password",
-                        in_words(&why)
-                    )
-                })?;
+                .map_err(|why| login_failed(&why, &place))?;
         }
-        Ok(Connection(connection))
+        Ok(Connection { smtp: connection, is_used: false })
     }
 
     /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
@@ -144,7 +149,7 @@ impl SmtpSettings {
 impl Connection {
     /// One envelope, one mail.
     pub(super) async fn submit(&mut self, parcel: &Parcel) -> End {
-        let connection = &mut self.0;
+        let connection = &mut self.smtp;
         let (Some(from), Some(to)) =
             (lettre_address(&parcel.return_path), lettre_address(&parcel.to))
         else {
@@ -159,29 +164,46 @@ impl Connection {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        if let Err(end) = before_dot(connection, Mail::new(Some(from), parameters)).await {
-            return not_for_good(end);
+        let mail = Mail::new(Some(from), parameters);
+        if let Err(end) = before_dot(connection, mail, Refused::Anything).await {
+            return self.not_for_good(end);
         }
-        if let Err(end) = before_dot(connection, Rcpt::new(to, Vec::new())).await {
+        if let Err(end) =
+            before_dot(connection, Rcpt::new(to, Vec::new()), Refused::Recipient).await
+        {
             return end;
         }
-        if let Err(end) = before_dot(connection, Data).await {
-            return not_for_good(end);
+        if let Err(end) = before_dot(connection, Data, Refused::Anything).await {
+            return self.not_for_good(end);
         }
         crate::step::step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
         crate::step::step("after-dot");
         match sent {
-            Ok(Ok(_)) => End::Submitted,
-            Ok(Err(why)) if why.is_permanent() => End::Permanent(in_words(&why)),
-            Ok(Err(why)) if why.is_transient() => End::Temporary(in_words(&why)),
-            Ok(Err(why)) => End::Uncertain(in_words(&why)),
+            Ok(Ok(_)) => {
+                self.is_used = true;
+                End::Submitted
+            }
+            Ok(Err(why)) => {
+                refusal(&why, Refused::Content).unwrap_or_else(|| End::Uncertain(in_words(&why)))
+            }
             Err(_) => End::Uncertain("no answer to the final dot".to_owned()),
         }
     }
 
+    /// A refusal of the sender or of all mail says nothing about this recipient: the account may
+    /// be over its quota, and be right tomorrow. Of a connection that has served its time the
+    /// server may only be tired: a new one tells whether it is.
+    fn not_for_good(&self, end: End) -> End {
+        match end {
+            End::Permanent(why) => End::Temporary(why),
+            End::Throttled(tired) if self.is_used => End::NotTried(tired),
+            end => end,
+        }
+    }
+
     pub(super) async fn quit(mut self) {
-        let _ = timeout(Duration::from_secs(5), self.0.quit()).await;
+        let _ = timeout(Duration::from_secs(5), self.smtp.quit()).await;
     }
 }
 
@@ -189,28 +211,56 @@ impl Connection {
 async fn before_dot<C: Display>(
     connection: &mut AsyncSmtpConnection,
     command: C,
+    refused: Refused,
 ) -> Result<Response, End> {
     match timeout(COMMAND_TIMEOUT, connection.command(command)).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(why)) if why.is_permanent() => Err(End::Permanent(in_words(&why))),
-        Ok(Err(why)) if why.is_transient() => Err(End::Temporary(in_words(&why))),
-        // A parked connection that the server closed meanwhile ends here, too.
-        Ok(Err(why)) => Err(End::NotTried(in_words(&why))),
+        // A parked connection that the server closed meanwhile ends as not tried.
+        Ok(Err(why)) => Err(refusal(&why, refused)
+            .unwrap_or_else(|| End::NotTried(Failure::new(trouble_of(&why), in_words(&why))))),
         Err(_) => Err(End::Temporary("no answer within five minutes".to_owned())),
     }
 }
 
-/// A refusal of the sender or of all mail says nothing about this recipient: the account may
-/// be over its quota, and be right tomorrow.
-fn not_for_good(end: End) -> End {
-    match end {
-        End::Permanent(why) => End::Temporary(why),
-        end => end,
+/// What a refusal means; none when there was no whole answer.
+fn refusal(why: &lettre::transport::smtp::Error, refused: Refused) -> Option<End> {
+    why.status()?;
+    let words = in_words(why);
+    let (code, enhanced) = words.split_once(' ').unwrap_or((&words, ""));
+    let enhanced = Some(enhanced).filter(|enhanced| !enhanced.is_empty());
+    if asks_to_slow_down(code, enhanced, &why.to_string(), refused) {
+        return Some(End::Throttled(Failure::new(Trouble::Busy, words)));
     }
+    Some(if why.is_permanent() { End::Permanent(words) } else { End::Temporary(words) })
 }
 
 fn lettre_address(address: &EmailAddress) -> Option<Address> {
     Address::new(address.local_part(), address.domain()).ok()
+}
+
+/// An error with these words, marked with what is behind it.
+fn because(why: &lettre::transport::smtp::Error, words: String) -> anyhow::Error {
+    anyhow!(words).context(trouble_of(why))
+}
+
+fn trouble_of(why: &lettre::transport::smtp::Error) -> Trouble {
+    if why.is_transient() {
+        return Trouble::Busy;
+    }
+    // lettre says this of a server that hangs up before its answer is whole.
+    let is_cut = why.is_response() && why.to_string().contains("incomplete");
+    let cut = is_cut.then_some(Trouble::NoConnection);
+    cut.or_else(|| Trouble::of_chain(why)).unwrap_or(Trouble::Unexpected)
+}
+
+/// RFC 4954 §6: 5yz is about the password, 4yz about the server.
+fn login_failed(why: &lettre::transport::smtp::Error, place: &str) -> anyhow::Error {
+    let words = in_words(why);
+    if why.is_permanent() {
+        return anyhow!("{place} refuses the login: {words}. Check username and password")
+            .context(Trouble::PasswordRefused);
+    }
+    because(why, format!("{place}: the login failed: {words}"))
 }
 
 /// The codes of a refusal, or the kind of failure: servers write addresses into their texts,

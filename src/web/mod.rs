@@ -1,6 +1,7 @@
 //! EDGE: the form and the confirm page. GET shows and reads only; POST acts.
 
 mod form;
+mod health;
 mod pages;
 mod protect;
 mod staff;
@@ -8,7 +9,7 @@ mod visits;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -28,7 +29,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::bot::Settings;
 use crate::bot::page::{PageAct, PageAnswer, is_for_requester_page};
-use crate::bot::timer::{POLLED, PROGRESS};
+use crate::bot::watched::Watch;
 use crate::case::verification::Purpose;
 use crate::case::{Role, State as CaseState};
 use crate::classify::language::language_of_browser;
@@ -46,8 +47,6 @@ use visits::Visits;
 const FORM_BYTES_MAX: usize = 16 * 1024;
 /// A request that takes longer is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Minutes without a good poll after which `/healthz` fails.
-const POLL_AGE_MINUTES_MAX: i64 = 15;
 
 /// What the pages need.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ pub struct Web {
     /// Read only.
     pub store: Store,
     /// The pages.
-    pub templates: Arc<Templates>,
+    pub templates: PageTemplates,
     /// Whose they are, and by what the bot works.
     pub settings: Arc<Settings>,
     /// Proxies that are believed when they say whom they speak for.
@@ -64,10 +63,33 @@ pub struct Web {
     pub visits: Seen,
     /// Whom to wake with what was pressed.
     pub wakes: mpsc::Sender<Wake>,
+    /// How the parts of the desk are.
+    pub watch: Watch,
     /// For the age of links.
     pub clock: Clock,
     /// Since when the process runs.
     pub started_at: DateTime<Utc>,
+}
+
+/// The templates of the pages, which SIGHUP replaces while pages are shown.
+#[derive(Clone, Debug)]
+pub struct PageTemplates(Arc<RwLock<Arc<Templates>>>);
+
+impl From<Templates> for PageTemplates {
+    fn from(templates: Templates) -> PageTemplates {
+        PageTemplates(Arc::new(RwLock::new(Arc::new(templates))))
+    }
+}
+
+impl PageTemplates {
+    /// Shows all pages from now on by these.
+    pub fn replace(&self, templates: Templates) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(templates);
+    }
+
+    fn now(&self) -> Arc<Templates> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What was seen of links: in memory only.
@@ -82,7 +104,7 @@ pub fn router(web: Web) -> Router {
         .route("/c/{token}", get(show_case).post(act_on_case))
         .route("/s/{about}/{token}", get(staff::show).post(staff::act))
         .route("/style.css", get(pages::style))
-        .route("/healthz", get(health))
+        .route("/healthz", get(health::health))
         .fallback(not_found)
         .with_state(web.clone())
         .layer(axum::middleware::map_response_with_state(web, tell_of_storage))
@@ -182,7 +204,8 @@ async fn show_form(
 async fn take_form(State(web): State<Web>, visitor: Visitor, Form(entry): Form<Entry>) -> Answer {
     let language = web.language(Some(&entry.lang), &visitor.headers);
     let Ok(address) = EmailAddress::parse(entry.email.trim()) else {
-        let problem = web.templates.words_of(&language)?.problem("address");
+        let templates = web.templates.now();
+        let problem = templates.words_of(&language)?.problem("address");
         let form = pages::form(Some(problem), entry.email.trim());
         let page = web.page(&language, "form", form)?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
@@ -289,27 +312,6 @@ async fn act_on_case(
     }
 }
 
-async fn health(State(web): State<Web>) -> Response {
-    let now = web.clock.now();
-    let polled_at = web.store.mark_at(POLLED).await;
-    let progress_at = web.store.mark_at(PROGRESS).await.unwrap_or_default();
-    let (database, inbox) = match polled_at {
-        Err(_) => ("failing", "unknown"),
-        Ok(polled_at) => {
-            let since = polled_at.max(progress_at).unwrap_or(web.started_at).max(web.started_at);
-            let fresh = now - since < Span::minutes(POLL_AGE_MINUTES_MAX);
-            ("ok", if fresh { "ok" } else { "failing" })
-        }
-    };
-    let status = if database == "ok" && inbox == "ok" {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (status, axum::Json(serde_json::json!({ "database": database, "inbox": inbox })))
-        .into_response()
-}
-
 async fn not_found(State(web): State<Web>, visitor: Visitor) -> Answer {
     web.notice(&visitor.headers, "nothing-here", "incomplete")
 }
@@ -325,7 +327,7 @@ struct Shown {
 impl Web {
     fn page(&self, language: &str, name: &str, values: Value) -> Result<Html<String>> {
         let values = pages::with_identity(values, language, self)?;
-        Ok(Html(self.templates.page(language, name, &values)?))
+        Ok(Html(self.templates.now().page(language, name, &values)?))
     }
 
     fn staff_template(&self, name: &str, values: Value) -> Result<Html<String>> {
@@ -334,7 +336,8 @@ impl Web {
 
     /// The language of a visitor: the one they chose, or their browser's, or the organisation's.
     fn language(&self, chosen: Option<&str>, headers: &HeaderMap) -> String {
-        let spoken: Vec<&str> = self.templates.languages().map(|(code, _)| code).collect();
+        let templates = self.templates.now();
+        let spoken: Vec<&str> = templates.languages().map(|(code, _)| code).collect();
         let chosen = chosen.and_then(|chosen| spoken.iter().find(|code| **code == chosen).copied());
         let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let found = chosen.or_else(|| language_of_browser(wanted?, &spoken));
@@ -366,7 +369,7 @@ impl Web {
 
     /// Shows the case in the language that was chosen by a link, where there is such a one.
     fn chosen(&self, shown: &mut Shown, language: Option<String>) -> Option<String> {
-        let language = language.filter(|language| self.templates.speaks(language))?;
+        let language = language.filter(|language| self.templates.now().speaks(language))?;
         shown.case.language.clone_from(&language);
         Some(language)
     }
@@ -374,7 +377,8 @@ impl Web {
     fn show(&self, shown: &Shown, tried: &pages::Try) -> Result<Html<String>> {
         let awaiting = shown.case.case.state == CaseState::AwaitingVerification;
         let name = if awaiting && shown.can_confirm { "confirm" } else { "done" };
-        let words = self.templates.words_of(&shown.case.language)?;
+        let templates = self.templates.now();
+        let words = templates.words_of(&shown.case.language)?;
         let zone = self.settings.policy.zone;
         let values = pages::case(&shown.case, &shown.token, tried, words, zone);
         self.page(&shown.case.language, name, values)
@@ -386,7 +390,8 @@ impl Web {
 
     fn notice(&self, headers: &HeaderMap, heading: &str, text: &str) -> Answer {
         let language = self.language(None, headers);
-        let words = self.templates.words_of(&language)?;
+        let templates = self.templates.now();
+        let words = templates.words_of(&language)?;
         let notice = pages::notice(words.problem(heading), words.problem(text));
         let page = self.page(&language, "notice", notice)?;
         Ok((StatusCode::NOT_FOUND, page).into_response())

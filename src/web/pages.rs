@@ -35,9 +35,10 @@ pub(super) async fn style() -> impl IntoResponse {
 
 pub(super) fn with_identity(values: Value, language: &str, web: &Web) -> Result<Value> {
     let identity = &web.settings.identity;
-    let words = web.templates.words_of(language)?;
+    let templates = web.templates.now();
+    let words = templates.words_of(language)?;
     let choices = words.role_choices(&identity.organization).into_iter();
-    let languages = web.templates.languages().map(|(code, name)| context! { code, name });
+    let languages = templates.languages().map(|(code, name)| context! { code, name });
     Ok(context! {
         ..values,
         ..context! {

@@ -26,6 +26,7 @@ use deletion_desk::store::attempts::End;
 use deletion_desk::store::cases::StoredCase;
 use deletion_desk::store::lists::MessageLine;
 use deletion_desk::submission::{MemorySubmitter, Parcel, Submitter};
+use deletion_desk::trouble::Failure;
 use deletion_desk::wake::Wake;
 use deletion_desk::web::{Web, router, serve};
 use tempfile::TempDir;
@@ -165,6 +166,7 @@ impl Desk {
             proxies: parsed.web.trusted_proxies.clone().into(),
             visits: deletion_desk::web::Seen::default(),
             wakes: wakes.clone(),
+            watch: bot.watch().clone(),
             clock: clock.clone(),
             started_at: clock.now(),
         });
@@ -243,6 +245,12 @@ impl Desk {
         self.barrier().await;
     }
 
+    /// A poll fails.
+    pub(crate) async fn poll_fails(&self, failure: Failure) {
+        self.wakes.send(Wake::PollFailed(failure)).await.unwrap();
+        self.barrier().await;
+    }
+
     /// The clock strikes, and nobody polls.
     pub(crate) async fn ticks(&self) {
         self.wakes.send(Wake::Second).await.unwrap();
@@ -259,6 +267,18 @@ impl Desk {
             }
             self.barrier().await;
         }
+    }
+
+    /// A worker takes letters once, and makes one attempt with each; how many it got.
+    pub(crate) async fn tries_one_letter(&self) -> usize {
+        let mut line = Submitter::Memory(self.out.clone()).line();
+        let parcels = self.takes_letters().await.unwrap_or_default();
+        for parcel in &parcels {
+            let end = line.submit(parcel).await;
+            self.wakes.send(Wake::Ended(parcel.id, end)).await.unwrap();
+        }
+        self.barrier().await;
+        parcels.len()
     }
 
     /// A worker takes letters and does nothing with them yet.

@@ -41,4 +41,7 @@ mod stories_of_events;
 mod stories_of_staff;
 mod tidy;
 mod transcript;
+mod watched;
+mod watched_live;
+mod watched_signals;
 mod wire;

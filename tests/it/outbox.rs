@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use deletion_desk::store::attempts::End;
+use deletion_desk::trouble::{Failure, Trouble};
 
 use crate::harness::{Desk, JANE, OFFICER, mail};
 
@@ -104,7 +105,7 @@ async fn attempts_end() {
 async fn no_connection_uses_up_no_attempt() {
     let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 3\n").await;
     for _ in 0..20 {
-        desk.out.plan(End::NotTried("535".into()));
+        desk.out.plan(End::NotTried(Failure::new(Trouble::PasswordRefused, "535")));
     }
     desk.receives(&mail(JANE, REQUEST, "please")).await;
     desk.hours_pass(4).await;

@@ -327,6 +327,10 @@ async fn health_fails_when_the_inbox_is_not_read() {
     desk.sleeps_for(chrono::TimeDelta::minutes(16));
     let page = desk.opens("/healthz").await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(page.body.contains("failing   inbox: not read to its end"), "{}", page.body);
+    let machine = Request::get("/healthz").header("accept", "application/json");
+    let page = desk.asks_page(machine.body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(page.body.contains("\"inbox\":\"failing\""));
 }
 

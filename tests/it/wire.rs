@@ -18,7 +18,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use crate::harness::{DESK, JANE, OFFICER};
 use crate::servers::{MailServers, PASSWORD};
 
-const JOHN: &str = "john@example.org";
+pub(crate) const JOHN: &str = "john@example.org";
 /// At a domain that is known, and yet nobody's.
 const NOBODY: &str = "nobody@example.org";
 
@@ -121,7 +121,10 @@ impl LiveDesk {
     }
 
     /// Not started yet.
-    fn prepared(servers: &MailServers, change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn prepared(
+        servers: &MailServers,
+        change: impl FnOnce(String) -> String,
+    ) -> LiveDesk {
         LiveDesk::new(|settings| {
             let settings = (settings + SERVERS)
                 .replace("@IMAPS@", &servers.imaps_port().to_string())
@@ -131,7 +134,7 @@ impl LiveDesk {
         })
     }
 
-    fn new(change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn new(change: impl FnOnce(String) -> String) -> LiveDesk {
         let folder = TempDir::new().unwrap();
         let reserved = TcpSocket::new_v4().unwrap();
         reserved.set_reuseaddr(true).unwrap();
@@ -145,7 +148,7 @@ impl LiveDesk {
         desk
     }
 
-    fn password_is(&self, password: &str) {
+    pub(crate) fn password_is(&self, password: &str) {
         let mut file = OpenOptions::new();
         file.create(true).write(true).truncate(true).mode(0o600);
         let mut file = file.open(self.file("password")).unwrap();
@@ -167,11 +170,17 @@ impl LiveDesk {
         .await;
     }
 
-    fn launches(&mut self) {
+    pub(crate) fn launches(&mut self) {
+        self.launches_with(&[]);
+    }
+
+    /// With more in its environment.
+    pub(crate) fn launches_with(&mut self, environment: &[(&str, &Path)]) {
         let mut log = OpenOptions::new();
         let log = log.create(true).append(true).open(self.file("log")).unwrap();
         let daemon = self
             .program(&["run"])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -181,9 +190,8 @@ impl LiveDesk {
 
     /// Ends the daemon as an operator does.
     pub(crate) async fn stops(&mut self) {
+        self.is_sent("TERM");
         let mut daemon = self.daemon.take().expect("a daemon that runs");
-        let kill = format!("kill -TERM {}", daemon.id());
-        assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
         let give_up_at = Instant::now() + END;
         loop {
             if let Some(status) = daemon.try_wait().unwrap() {
@@ -197,6 +205,13 @@ impl LiveDesk {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Sends the daemon a signal.
+    pub(crate) fn is_sent(&self, signal: &str) {
+        let daemon = self.daemon.as_ref().expect("a daemon that runs");
+        let kill = format!("kill -{signal} {}", daemon.id());
+        assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Whether the daemon runs, the same one as ever since its start.
@@ -448,7 +463,12 @@ impl LiveDesk {
     }
 
     /// The newest of them.
-    async fn letter(&self, servers: &MailServers, address: &str, count: usize) -> Letter {
+    pub(crate) async fn letter(
+        &self,
+        servers: &MailServers,
+        address: &str,
+        count: usize,
+    ) -> Letter {
         let mut letters = self.letters(servers, address, count).await;
         letters.pop().unwrap()
     }

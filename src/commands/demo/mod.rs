@@ -54,7 +54,7 @@ pub async fn demo(args: DemoArgs) -> Result<ExitCode> {
     let page = Page { listener, more: page::router(&config, &folder.0) };
     let (rules, templates) = (setup.rules_beside_the_start()?, setup.templates()?);
     let stopped = async { drop(stopped.await) };
-    let desk = tokio::spawn(start(setup, rules, templates, Some(page), stopped));
+    let desk = tokio::spawn(start(setup, rules, templates, Some(page), None, stopped));
     let story = async {
         let store = first_look(&config).await?;
         introduce(&url, &folder.0, args.once);
