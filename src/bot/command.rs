@@ -17,7 +17,7 @@ use crate::store::Tx;
 use crate::store::commit::members_for;
 use crate::store::inbox::{Handled, Outcome};
 use crate::store::journal::hash;
-use crate::store::outbox::LetterRef;
+use crate::store::tokens::LetterRef;
 
 /// The reason of an answer that did nothing.
 const REFUSED: &str = "act-refused";

@@ -18,7 +18,8 @@ use crate::mail::{EmailAddress, Mail};
 use crate::step::step;
 use crate::store::commit::{About, Decided, Happening};
 use crate::store::inbox::{Attempt, Handled, OLD, Outcome};
-use crate::store::outbox::{Class, LetterRef};
+use crate::store::outbox::Class;
+use crate::store::tokens::LetterRef;
 use crate::store::{CaseId, Tx};
 
 /// Characters of a stranger's text that staff are shown.

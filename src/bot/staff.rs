@@ -16,7 +16,8 @@ use crate::case::{
 use crate::mail::EmailAddress;
 use crate::store::cases::StoredCase;
 use crate::store::commit::{About, Decided, Happening};
-use crate::store::outbox::{Class, LetterRef};
+use crate::store::outbox::Class;
+use crate::store::tokens::LetterRef;
 use crate::store::{CaseId, Tx};
 
 /// What came of an act.

@@ -14,6 +14,7 @@ pub mod marks;
 pub mod outbox;
 mod random;
 mod rows;
+pub mod tokens;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

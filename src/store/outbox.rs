@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 use super::known::KnownLetter;
-use super::{CaseId, Store, Tx, instant, millis, random};
+use super::{CaseId, Tx, millis, random};
 use crate::case::state::named;
-use crate::case::verification::{Purpose, TokenKey, nonce_of};
 use crate::case::{Letter, LetterKind, Recipient};
 use crate::compose::Outgoing;
 use crate::mail::EmailAddress;
@@ -80,30 +79,6 @@ pub(super) struct NewLetter<'a> {
     pub(super) hold: Option<Hold>,
     pub(super) in_reply_to: Option<&'a str>,
     pub(super) not_before: DateTime<Utc>,
-}
-
-/// A letter of ours that somebody holds a token of.
-#[derive(Clone, Debug)]
-pub struct LetterRef {
-    /// Its row.
-    pub id: i64,
-    /// What it says.
-    pub kind: LetterKind,
-    /// Its case.
-    pub case: Option<CaseId>,
-    /// When it left the desk: its token's days run from then.
-    pub released_at: Option<DateTime<Utc>>,
-    /// To staff: keyed hash of the address it was mailed to, and what it is about.
-    pub staff: Option<StaffLetter>,
-}
-
-/// What of a letter to staff is remembered: to whom it went, and what it lets them act on.
-#[derive(Clone, Debug)]
-pub struct StaffLetter {
-    /// Keyed hash of the address.
-    pub member_key: String,
-    /// Cases and messages.
-    pub about: Vec<String>,
 }
 
 /// A letter that has left the desk and waits for an attempt.
@@ -197,32 +172,6 @@ impl Tx {
     ) -> Result<()> {
         self.queue_to_staff(letter, case, member, now)?;
         self.write_rows().await
-    }
-
-    /// The letter that one of `candidates` is a token of, if any is, for that purpose.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn letter_of_token(
-        &mut self,
-        purpose: Purpose,
-        candidates: &[String],
-    ) -> Result<Option<LetterRef>> {
-        let key = self.key.clone();
-        letter_of_token(self.connection(), &key, purpose, candidates).await
-    }
-
-    /// The letter that `text` is staff's token of, for that case or message.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn letter_of_staff_token(
-        &mut self,
-        about: &str,
-        text: &str,
-    ) -> Result<Option<LetterRef>> {
-        let key = self.key.clone();
-        letter_of_staff_token(self.connection(), &key, about, text).await
     }
 
     /// Letters that may leave the desk now, oldest first; those over the budget of their
@@ -424,86 +373,4 @@ fn due(row: &SqliteRow) -> Result<Due> {
             .transpose()
             .with_context(broken)?,
     })
-}
-
-async fn letter_of_token(
-    connection: &mut SqliteConnection,
-    key: &TokenKey,
-    purpose: Purpose,
-    candidates: &[String],
-) -> Result<Option<LetterRef>> {
-    for text in candidates {
-        let Some(nonce) = nonce_of(text) else {
-            continue;
-        };
-        let Some(letter) = letter_of_nonce(&mut *connection, nonce).await? else {
-            continue;
-        };
-        if key.verifies(purpose, letter.kind, nonce, text) {
-            return Ok(Some(letter));
-        }
-    }
-    Ok(None)
-}
-
-async fn letter_of_nonce(
-    connection: &mut SqliteConnection,
-    nonce: &str,
-) -> Result<Option<LetterRef>> {
-    const SQL: &str =
-        "SELECT id, kind, case_id, released_at, address_key, about FROM outbox WHERE nonce = ?";
-    let Some(row) = sqlx::query(SQL).bind(nonce).fetch_optional(connection).await? else {
-        return Ok(None);
-    };
-    let kind = kind_of(&row)?;
-    let staff = match kind.is_for_staff() {
-        true => Some(StaffLetter {
-            member_key: row.get("address_key"),
-            about: serde_json::from_str(row.get("about"))?,
-        }),
-        false => None,
-    };
-    Ok(Some(LetterRef {
-        id: row.get("id"),
-        kind,
-        case: row.get::<Option<i64>, _>("case_id").map(CaseId),
-        released_at: row.get::<Option<i64>, _>("released_at").map(instant),
-        staff,
-    }))
-}
-
-/// The letter that `text` is staff's token of, for that case or message.
-async fn letter_of_staff_token(
-    connection: &mut SqliteConnection,
-    key: &TokenKey,
-    about: &str,
-    text: &str,
-) -> Result<Option<LetterRef>> {
-    let Some(nonce) = nonce_of(text) else { return Ok(None) };
-    let letter = letter_of_nonce(connection, nonce).await?;
-    Ok(letter.filter(|letter| key.verifies_staff(letter.kind, nonce, about, text)))
-}
-
-impl Store {
-    /// The letter that `text` is a token of, for that purpose; reads only.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn letter_of_token(&self, purpose: Purpose, text: &str) -> Result<Option<LetterRef>> {
-        let mut connection = self.readers().acquire().await?;
-        letter_of_token(&mut connection, self.key(), purpose, &[text.to_owned()]).await
-    }
-
-    /// The letter that `text` is staff's token of, for that case or message; reads only.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn letter_of_staff_token(
-        &self,
-        about: &str,
-        text: &str,
-    ) -> Result<Option<LetterRef>> {
-        let mut connection = self.readers().acquire().await?;
-        letter_of_staff_token(&mut connection, self.key(), about, text).await
-    }
 }
