@@ -121,7 +121,10 @@ impl LiveDesk {
     }
 
     /// Not started yet.
-    fn prepared(servers: &MailServers, change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn prepared(
+        servers: &MailServers,
+        change: impl FnOnce(String) -> String,
+    ) -> LiveDesk {
         LiveDesk::new(|settings| {
             let settings = (settings + SERVERS)
                 .replace("@IMAPS@", &servers.imaps_port().to_string())
