@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::bot::page::{PageAct, PageAnswer};
 use crate::classify::rules::RuleSet;
 use crate::compose::Templates;
-use crate::mailbox::{Fetched, Seen};
+use crate::mailbox::{Fetched, Folder, Seen};
 use crate::store::attempts::End;
 use crate::submission::Parcel;
 use crate::trouble::Failure;
@@ -16,12 +16,12 @@ use crate::trouble::Failure;
 /// Something that happened outside.
 #[derive(Debug)]
 pub enum Wake {
-    /// The mailbox lists these keys. Answer: those that are not handled yet.
-    Listed(Vec<String>, oneshot::Sender<Vec<String>>),
+    /// A folder lists these keys. Answer: those that are not handled yet.
+    Listed(Folder, Vec<String>, oneshot::Sender<Vec<String>>),
     /// These are their sizes and dates. Answer: what to fetch, in batches.
-    Described(Vec<Seen>, oneshot::Sender<Vec<Vec<Seen>>>),
+    Described(Folder, Vec<Seen>, oneshot::Sender<Vec<Vec<Seen>>>),
     /// A batch came. Answer: it is handled.
-    Fetched(Vec<Fetched>, oneshot::Sender<()>),
+    Fetched(Folder, Vec<Fetched>, oneshot::Sender<()>),
     /// A poll went well to its end.
     Polled,
     /// A poll failed.

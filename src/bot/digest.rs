@@ -24,11 +24,13 @@ const SUGGESTIONS_DAYS: i64 = 60;
 /// Every case that staff have to know of, with what is known of who asks.
 async fn briefs(store: &Store, settings: &Settings) -> Result<Vec<Brief>> {
     let mut seen = store.evidence_of_open_cases().await?;
+    let mut by_hand = store.last_written_by_hand().await?;
     let mut cases = store.cases(true).await?;
     cases.extend(store.cases_with_returned_letters().await?);
     let brief = |stored: StoredCase| {
         let seen = seen.remove(&stored.id).unwrap_or_default();
-        with_finding(stored, seen, settings)
+        let by_hand_at = by_hand.remove(&stored.id);
+        with_finding(stored, seen, by_hand_at, settings)
     };
     Ok(cases.into_iter().map(brief).collect())
 }
@@ -39,13 +41,21 @@ async fn briefs(store: &Store, settings: &Settings) -> Result<Vec<Brief>> {
 /// Storage errors.
 pub async fn brief(store: &Store, settings: &Settings, stored: StoredCase) -> Result<Brief> {
     let seen = store.evidence_of(stored.id).await?;
-    Ok(with_finding(stored, seen, settings))
+    let messages = store.messages_of(stored.id).await?;
+    let by_hand = messages.iter().filter(|line| line.outcome == Some(Outcome::WrittenByHand));
+    let by_hand_at = by_hand.map(|line| line.received_at).max();
+    Ok(with_finding(stored, seen, by_hand_at, settings))
 }
 
-fn with_finding(stored: StoredCase, seen: Vec<Seen>, settings: &Settings) -> Brief {
+fn with_finding(
+    stored: StoredCase,
+    seen: Vec<Seen>,
+    by_hand_at: Option<DateTime<Utc>>,
+    settings: &Settings,
+) -> Brief {
     let subject = stored.subject.as_ref();
     let finding = subject.map_or(Finding::NoList, |address| settings.accounts.find(address));
-    Brief { stored, seen, finding }
+    Brief { stored, seen, finding, by_hand_at }
 }
 
 /// The digest as of `now`; reads only. In place of a colleague it tells what the last one
@@ -72,6 +82,7 @@ pub async fn digest_letter(
     let material = Material {
         cases: briefs(store, settings).await?,
         acts: store.acts_between(since, now).await?,
+        by_hand: store.written_by_hand_between(since, now).await?,
         dismissals: store.dismissals_between(since, now).await?,
         closed: store.cases_closed_between(since, now).await?,
         messages,

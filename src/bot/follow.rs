@@ -15,31 +15,48 @@ use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
+use crate::mailbox::Folder;
 use crate::step::step;
 use crate::store::commit::{About, Decided, Happening};
-use crate::store::inbox::{Attempt, Handled, OLD, Outcome};
+use crate::store::inbox::{Attempt, Handled, KnownBytes, OLD, Outcome};
 use crate::store::outbox::Class;
 use crate::store::tokens::LetterRef;
 use crate::store::{CaseId, Tx};
 
 /// Characters of a stranger's text that staff are shown.
 const EXCERPT_CHARS_MAX: usize = 280;
+/// How a suggestion out of Junk is taken off the list.
+const MOVED_TO_INBOX: &str = "a mail found in Junk was moved to the inbox and is handled there";
 
 impl Bot {
     pub(super) async fn handle(
         &self,
         tx: &mut Tx,
+        folder: &Folder,
         attempt: Attempt,
         read: &Read,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
-        if let Some(sha256) = &read.sha256
-            && tx.is_known(sha256).await?
-        {
-            return Ok(Handled::new(Outcome::Known, "same-bytes"));
+        if let Some(sha256) = &read.sha256 {
+            match tx.known_bytes(folder, sha256).await? {
+                KnownBytes::Handled => return Ok(Handled::new(Outcome::Known, "same-bytes")),
+                // Whoever moved it to the inbox says that it is no spam: it counts as any other.
+                KnownBytes::InJunkOnly(row) => {
+                    tx.end_batch().await?;
+                    tx.dismiss(row, MOVED_TO_INBOX, now).await?;
+                }
+                KnownBytes::No => {}
+            }
+        }
+        if let Folder::Sent(_) = folder {
+            return self.found_in_sent(tx, read).await;
         }
         let mail = match &read.mail {
             Ok(mail) => mail,
+            // Spam is malformed for reasons of its own.
+            Err(reason) if matches!(folder, Folder::Junk(_)) => {
+                return Ok(Handled::new(Outcome::LeftAlone, reason));
+            }
             Err(reason) => return Ok(Handled::new(Outcome::Quarantined, reason)),
         };
         let (letter, judged) = match &read.classification {
@@ -56,6 +73,9 @@ impl Bot {
             return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
         };
         step("before-decide");
+        if let Folder::Junk(_) = folder {
+            return self.found_in_junk(tx, &judged, mail, letter).await;
+        }
         if attempt.is_old {
             return Ok(old(&judged, mail));
         }
@@ -145,7 +165,7 @@ impl Bot {
         }
     }
 
-    async fn open_case_of(&self, tx: &mut Tx, mail: &Mail) -> Result<Option<CaseId>> {
+    pub(super) async fn open_case_of(&self, tx: &mut Tx, mail: &Mail) -> Result<Option<CaseId>> {
         match mail.author.address() {
             Some(author) => Ok(tx.open_case_for(author).await?.map(|stored| stored.id)),
             None => Ok(None),
@@ -153,7 +173,7 @@ impl Bot {
     }
 
     /// Whom a mail proposes to ask: never the desk itself, nor staff.
-    fn proposed(&self, why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
+    pub(super) fn proposed(&self, why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
         let desk = &self.settings.desk;
         let is_ours = |address: &EmailAddress| {
             desk.address.same_mailbox(address)

@@ -14,7 +14,7 @@ use super::{Bot, is_storage_error};
 use crate::classify::Verdict;
 use crate::config::{Backfill, FIRST_LOOK_DAYS};
 use crate::mail::EmailAddress;
-use crate::mailbox::{Fetched, Seen, Unfetched};
+use crate::mailbox::{Fetched, Folder, Seen, Unfetched};
 use crate::step::step;
 use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
 
@@ -28,9 +28,9 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn not_handled(&self, keys: &[String]) -> Result<Vec<String>> {
+    pub async fn not_handled(&self, folder: &Folder, keys: &[String]) -> Result<Vec<String>> {
         let mut tx = self.store.begin().await?;
-        tx.unhandled(&self.settings.mailbox_name, keys).await
+        tx.unhandled(&self.name_of(folder), keys).await
     }
 
     /// What to fetch, in batches. At the first start what is there is noted as old, and only
@@ -38,9 +38,9 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn plan(&self, seen: Vec<Seen>) -> Result<Vec<Vec<Seen>>> {
+    pub async fn plan(&self, folder: &Folder, seen: Vec<Seen>) -> Result<Vec<Vec<Seen>>> {
         let now = self.clock.now();
-        let name = &self.settings.mailbox_name;
+        let name = &self.name_of(folder);
         let mut tx = self.store.begin().await?;
         let mark = format!("{FIRST_START} {name}");
         let first_start = tx.mark_at(&mark).await?;
@@ -52,13 +52,19 @@ impl Bot {
         let begun = tx.attempts(name, &keys).await?;
         let (old, mut wanted): (Vec<Seen>, Vec<Seen>) =
             seen.into_iter().partition(|seen| is_old(seen) && !begun.contains_key(&seen.key));
+        // What was sent before is no answer to a case that came later.
+        let is_sent = matches!(folder, Folder::Sent(_));
         let (to_suggest, to_note): (Vec<Seen>, Vec<Seen>) =
-            old.into_iter().partition(|seen| seen.received_at >= worth_reading);
+            old.into_iter().partition(|seen| !is_sent && seen.received_at >= worth_reading);
         tx.note_old(name, &to_note, false, now).await?;
         tx.note_old(name, &to_suggest, true, now).await?;
         if is_first {
             tx.set_mark_at(&mark, now).await?;
-            info!(old = to_note.len(), to_suggest = to_suggest.len(), "first look at this inbox");
+            let (old, to_suggest) = (to_note.len(), to_suggest.len());
+            match folder {
+                Folder::Inbox => info!(old, to_suggest, "first look at this inbox"),
+                beside => info!(old, to_suggest, folder = beside.kind(), "first look beside it"),
+            }
         }
         tx.commit().await?;
         wanted.extend(to_suggest);
@@ -70,6 +76,11 @@ impl Bot {
         let mut batches = self.batches(together);
         batches.extend(alone.into_iter().map(|seen| vec![seen]));
         Ok(batches)
+    }
+
+    /// What messages of a folder are known under.
+    fn name_of(&self, folder: &Folder) -> String {
+        folder.name_beside(&self.settings.mailbox_name)
     }
 
     /// Mail from before this instant is old. At the first start everything that is there is,
@@ -112,11 +123,17 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub(super) async fn begin(&mut self, mut batch: Vec<Fetched>, answer: Answer) -> Result<()> {
+    pub(super) async fn begin(
+        &mut self,
+        folder: Folder,
+        mut batch: Vec<Fetched>,
+        answer: Answer,
+    ) -> Result<()> {
         step("after-fetch");
+        let name = self.name_of(&folder);
         let mut tx = self.store.begin().await?;
         let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
-        let attempts = tx.begin_messages(&self.settings.mailbox_name, &seen).await?;
+        let attempts = tx.begin_messages(&name, &seen).await?;
         for (fetched, attempt) in batch.iter_mut().zip(&attempts) {
             if attempt.attempts > READ_ATTEMPTS_MAX {
                 // It ended the process before; it is not read again.
@@ -127,7 +144,7 @@ impl Bot {
         tx.commit().await?;
         step("before-parse");
         let read = read(batch, self.reader())?;
-        self.readings.push_back(Reading { attempts, read, answer });
+        self.readings.push_back(Reading { folder, attempts, read, answer });
         Ok(())
     }
 
@@ -136,14 +153,18 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub(super) async fn take_in(&self, messages: &[(Attempt, Read)]) -> Result<()> {
+    pub(super) async fn take_in(
+        &self,
+        folder: &Folder,
+        messages: &[(Attempt, Read)],
+    ) -> Result<()> {
         step("after-parse");
-        match self.commit_batch(messages).await {
+        match self.commit_batch(folder, messages).await {
             Ok(()) => Ok(()),
             Err(why) if is_storage_error(&why) => Err(why),
             Err(why) => {
                 error!(%why, "a batch failed; taking its messages one by one");
-                self.commit_one_by_one(messages).await
+                self.commit_one_by_one(folder, messages).await
             }
         }
     }
@@ -156,26 +177,26 @@ impl Bot {
         }
     }
 
-    async fn commit_batch(&self, messages: &[(Attempt, Read)]) -> Result<()> {
+    async fn commit_batch(&self, folder: &Folder, messages: &[(Attempt, Read)]) -> Result<()> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         let hashes: Vec<&str> =
             messages.iter().filter_map(|(_, read)| read.sha256.as_deref()).collect();
-        tx.read_hashes(&hashes).await?;
+        tx.read_hashes(folder, &hashes).await?;
         let asked: Vec<&EmailAddress> =
             messages.iter().filter_map(|(_, read)| asks(read)).collect();
         tx.begin_batch(&asked).await?;
         for (attempt, read) in messages {
-            let handled = self.handle(&mut tx, *attempt, read, now).await?;
+            let handled = self.handle(&mut tx, folder, *attempt, read, now).await?;
             tx.finish_message(attempt.id, read.sha256.as_deref(), &handled, now).await?;
             info!(message = attempt.id, outcome = handled.outcome.as_str(), reason = %handled.reason, "mail handled");
         }
         tx.commit().await
     }
 
-    async fn commit_one_by_one(&self, messages: &[(Attempt, Read)]) -> Result<()> {
+    async fn commit_one_by_one(&self, folder: &Folder, messages: &[(Attempt, Read)]) -> Result<()> {
         for message in messages {
-            match self.commit_batch(std::slice::from_ref(message)).await {
+            match self.commit_batch(folder, std::slice::from_ref(message)).await {
                 Ok(()) => {}
                 Err(why) if is_storage_error(&why) => return Err(why),
                 Err(why) => {
@@ -196,6 +217,8 @@ impl Bot {
 /// A batch that is being read.
 #[derive(Debug)]
 pub(super) struct Reading {
+    /// Where all of it lies.
+    folder: Folder,
     attempts: Vec<Attempt>,
     read: BeingRead,
     answer: Answer,
@@ -212,13 +235,13 @@ impl Reading {
     /// is set aside.
     pub(super) async fn next(
         readings: &mut VecDeque<Reading>,
-    ) -> Result<(Vec<(Attempt, Read)>, Answer)> {
+    ) -> Result<(Folder, Vec<(Attempt, Read)>, Answer)> {
         let Some(oldest) = readings.front_mut() else { return std::future::pending().await };
         let read = oldest.read.done().await;
-        let Some(Reading { attempts, answer, .. }) = readings.pop_front() else {
+        let Some(Reading { folder, attempts, answer, .. }) = readings.pop_front() else {
             return std::future::pending().await;
         };
-        Ok((attempts.into_iter().zip(read?).collect(), answer))
+        Ok((folder, attempts.into_iter().zip(read?).collect(), answer))
     }
 }
 

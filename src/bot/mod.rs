@@ -10,6 +10,7 @@ pub mod intake;
 pub mod outbound;
 pub mod page;
 mod reading;
+mod side;
 pub mod staff;
 pub mod tasks;
 mod throttle;
@@ -37,6 +38,7 @@ use crate::clock::Clock;
 use crate::compose::{Identity, Templates};
 use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode};
 use crate::mail::Bounds;
+use crate::mailbox::Folder;
 use crate::schedule::Cron;
 use crate::store::commit::{Release, Terms};
 use crate::store::fault::Fault;
@@ -254,12 +256,12 @@ impl Bot {
     /// Decides on a batch that was read.
     async fn act_on_reading(
         &mut self,
-        read: Result<(Vec<(Attempt, Read)>, intake::Answer)>,
+        read: Result<(Folder, Vec<(Attempt, Read)>, intake::Answer)>,
     ) -> Result<()> {
         self.watch.beat(self.clock.now());
         let done = match read {
-            Ok((messages, answer)) => {
-                let done = self.take_in(&messages).await;
+            Ok((folder, messages, answer)) => {
+                let done = self.take_in(&folder, &messages).await;
                 if done.is_ok() {
                     let _ = answer.send(());
                 }
@@ -349,9 +351,13 @@ impl Bot {
     async fn act_on(&mut self, wake: Wake) -> Result<()> {
         // Nobody listens any more when an answer cannot be given; the work is done all the same.
         match wake {
-            Wake::Listed(keys, answer) => drop(answer.send(self.not_handled(&keys).await?)),
-            Wake::Described(seen, answer) => drop(answer.send(self.plan(seen).await?)),
-            Wake::Fetched(batch, answer) => self.begin(batch, answer).await?,
+            Wake::Listed(folder, keys, answer) => {
+                drop(answer.send(self.not_handled(&folder, &keys).await?))
+            }
+            Wake::Described(folder, seen, answer) => {
+                drop(answer.send(self.plan(&folder, seen).await?))
+            }
+            Wake::Fetched(folder, batch, answer) => self.begin(folder, batch, answer).await?,
             Wake::Polled => self.poll_went_well().await?,
             Wake::PollFailed(failure) => self.poll_failed(failure).await?,
             Wake::LineFailed(failure) => self.submission_failed(failure),

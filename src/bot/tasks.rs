@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::mailbox::{Fetched, Mailbox, Seen, Unfetched};
+use super::side;
+use crate::mailbox::{Fetched, Folder, Mailbox, Seen, SideFolders, Unfetched};
 use crate::store::attempts::End;
 use crate::submission::{Line, Submitter};
 use crate::trouble::{Failure, Trouble};
@@ -45,6 +46,7 @@ const KEYS_AT_ONCE: usize = 2_000;
 /// Starts the tasks; they end when the bot does, or with the set.
 pub fn start(
     mailbox: Mailbox,
+    beside: SideFolders,
     (submitter, lines): (&Submitter, usize),
     poll: Poll,
     wakes: &mpsc::Sender<Wake>,
@@ -52,6 +54,7 @@ pub fn start(
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(read(mailbox, poll, wakes.clone()));
+    tasks.spawn(side::read(beside, poll, wakes.clone()));
     for _ in 0..lines {
         tasks.spawn(submit(submitter.line(), wakes.clone(), stopping.clone()));
     }
@@ -73,7 +76,8 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
     let mut rest = POLL_RETRY_FIRST;
     while !wakes.is_closed() {
         let begun = Instant::now();
-        let done = match poll_once(&mut mailbox, &mut suspects, poll, &wakes).await {
+        let done = match poll_once(&Folder::Inbox, &mut mailbox, &mut suspects, poll, &wakes).await
+        {
             Ok(()) => {
                 rest = POLL_RETRY_FIRST;
                 if wakes.send(Wake::Polled).await.is_err() {
@@ -117,20 +121,21 @@ fn rests(trouble: Trouble) -> (Duration, Duration) {
 /// # Errors
 /// When the mailbox fails, or the bot has stopped.
 pub async fn poll_once(
+    folder: &Folder,
     mailbox: &mut Mailbox,
     suspects: &mut Suspects,
     poll: Poll,
     wakes: &mpsc::Sender<Wake>,
 ) -> Result<()> {
     let keys = mailbox.list().await?;
-    let new = ask(wakes, |answer| Wake::Listed(keys, answer)).await?;
+    let new = ask(wakes, |answer| Wake::Listed(folder.clone(), keys, answer)).await?;
     let mut seen = Vec::new();
     for keys in new.chunks(KEYS_AT_ONCE) {
         seen.extend(mailbox.describe(keys).await?);
     }
     let mut handled: VecDeque<oneshot::Receiver<()>> = VecDeque::new();
     // All of it at once: at the first start what is there together is old together.
-    for batch in ask(wakes, |answer| Wake::Described(seen, answer)).await? {
+    for batch in ask(wakes, |answer| Wake::Described(folder.clone(), seen, answer)).await? {
         for batch in suspects.apart(batch) {
             let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
             if handled.len() >= BATCHES_AHEAD
@@ -139,7 +144,11 @@ pub async fn poll_once(
                 oldest.await.context(STOPPED)?;
             }
             let (answer, answered) = oneshot::channel();
-            wakes.send(Wake::Fetched(fetched, answer)).await.ok().context(STOPPED)?;
+            wakes
+                .send(Wake::Fetched(folder.clone(), fetched, answer))
+                .await
+                .ok()
+                .context(STOPPED)?;
             handled.push_back(answered);
         }
     }

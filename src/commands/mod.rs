@@ -3,7 +3,6 @@
 pub mod backup;
 pub mod cases;
 pub mod check;
-mod check_headers;
 pub mod demo;
 pub mod digest;
 pub mod explain;
@@ -53,7 +52,7 @@ pub enum Command {
     /// Look after the inbox until stopped (Ctrl-C or SIGTERM)
     Run,
     /// Try configuration, rules, templates, database, mailbox and mail server; one line each
-    Check(JsonArgs),
+    Check(check::CheckArgs),
     /// Say what the bot would do with mails in files, and why; changes and sends nothing
     Explain(explain::ExplainArgs),
     /// List, show, open, work on, complete and export cases

@@ -81,6 +81,7 @@ pub async fn start(
     let _lock = lock(&database)?;
     let key = setup.key(true)?;
     let mailbox = setup.mailbox()?;
+    let beside = setup.side_folders()?;
     let (submitter, lines) = setup.submitter()?;
     let clock = Clock::System;
     let started_at = clock.now();
@@ -96,7 +97,8 @@ pub async fn start(
         every: setup.config.poll(),
         message_bytes_max: setup.config.bounds().message_bytes_max,
     };
-    let mut tasks = tasks::start(mailbox, (&submitter, lines), poll, &wakes, &bot.stopping());
+    let mut tasks =
+        tasks::start(mailbox, beside, (&submitter, lines), poll, &wakes, &bot.stopping());
     let (stop_page, page_stops) = oneshot::channel::<()>();
     if let Some(page) = page {
         let web = Web {

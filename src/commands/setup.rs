@@ -17,8 +17,8 @@ use crate::classify::shipped::RULES;
 use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::compose::shipped::TEMPLATES;
-use crate::config::{Config, ImapTls, MailboxSection, SmtpSection, SmtpTls};
-use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox};
+use crate::config::{Config, ImapSection, ImapTls, MailboxSection, SmtpSection, SmtpTls};
+use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox, Place, SideFolders};
 use crate::store::{Access, Store};
 use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 
@@ -172,22 +172,43 @@ impl Setup {
                 Ok(Mailbox::Maildir(MaildirMailbox::open(&self.config.resolve(path))?))
             }
             MailboxSection::Imap(imap) => {
-                Ok(Mailbox::Imap(Box::new(ImapMailbox::new(ImapSettings {
-                    host: imap.host.clone(),
-                    port: imap.port,
-                    tls: imap.tls == ImapTls::Implicit,
-                    username: imap.username.clone(),
-                    password: self
-                        .config
-                        .secret(&imap.password_file, &imap.password_env)
-                        .map_err(|why| anyhow!("mailbox: {why}"))?,
-                    folder: imap.folder.clone(),
-                    ca_pem: self.ca(imap.ca_file.as_deref())?,
-                    idle: imap.idle,
-                    message_bytes_max: imap.message_bytes_max,
-                }))))
+                Ok(Mailbox::Imap(Box::new(ImapMailbox::new(self.imap_settings(imap)?))))
             }
         }
+    }
+
+    /// Junk and Sent beside it.
+    ///
+    /// # Errors
+    /// As [`Setup::mailbox`].
+    pub fn side_folders(&self) -> Result<SideFolders> {
+        Ok(match &self.config.mailbox {
+            MailboxSection::Maildir { path, junk_folder, sent_folder, .. } => {
+                let place = Place::Maildir(self.config.resolve(path));
+                SideFolders::new(place, junk_folder.clone(), sent_folder.clone())
+            }
+            MailboxSection::Imap(imap) => {
+                let place = Place::Imap(Box::new(self.imap_settings(imap)?));
+                SideFolders::new(place, imap.junk_folder.clone(), imap.sent_folder.clone())
+            }
+        })
+    }
+
+    fn imap_settings(&self, imap: &ImapSection) -> Result<ImapSettings> {
+        Ok(ImapSettings {
+            host: imap.host.clone(),
+            port: imap.port,
+            tls: imap.tls == ImapTls::Implicit,
+            username: imap.username.clone(),
+            password: self
+                .config
+                .secret(&imap.password_file, &imap.password_env)
+                .map_err(|why| anyhow!("mailbox: {why}"))?,
+            folder: imap.folder.clone(),
+            ca_pem: self.ca(imap.ca_file.as_deref())?,
+            idle: imap.idle,
+            message_bytes_max: imap.message_bytes_max,
+        })
     }
 
     /// Where letters are submitted to, and over how many lines.

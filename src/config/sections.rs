@@ -10,12 +10,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::values::{
     duration, english, http_url, imaps_port, inbox, message_bytes_max, minute, public_url, seven,
-    ten, thirty, time_zone, two, yes,
+    ten, thirty, time_zone, two, wanted, yes,
 };
 pub use crate::case::authority::{MailCommands, Member};
 use crate::case::deadline::Law;
 use crate::case::limits::Limits;
 use crate::mail::EmailAddress;
+use crate::mailbox::Wanted;
 use crate::schedule::Cron;
 
 /// How much the bot may do by itself.
@@ -71,6 +72,10 @@ pub enum MailboxSection {
         backfill: Backfill,
         #[serde(default = "message_bytes_max")]
         message_bytes_max: usize,
+        #[serde(default, deserialize_with = "wanted")]
+        junk_folder: Wanted,
+        #[serde(default, deserialize_with = "wanted")]
+        sent_folder: Wanted,
     },
 }
 
@@ -88,6 +93,10 @@ pub struct ImapSection {
     pub password_env: Option<String>,
     #[serde(default = "inbox")]
     pub folder: String,
+    #[serde(default, deserialize_with = "wanted")]
+    pub junk_folder: Wanted,
+    #[serde(default, deserialize_with = "wanted")]
+    pub sent_folder: Wanted,
     pub ca_file: Option<PathBuf>,
     #[serde(default = "minute", deserialize_with = "duration")]
     pub poll: Duration,

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
 use crate::mail::Bounds;
+use crate::mailbox::Wanted;
 
 pub(super) fn english() -> String {
     "en".to_owned()
@@ -36,6 +37,16 @@ pub(super) fn thirty() -> u32 {
 }
 pub(super) fn message_bytes_max() -> usize {
     Bounds::default().message_bytes_max
+}
+
+pub(super) fn wanted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Wanted, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    match name.as_str() {
+        "auto" => Ok(Wanted::Auto),
+        "off" => Ok(Wanted::Off),
+        "" => Err(serde::de::Error::custom("\"auto\", \"off\", or the name of a folder")),
+        _ => Ok(Wanted::Named(name)),
+    }
 }
 
 pub(super) fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tz, D::Error> {

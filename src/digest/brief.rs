@@ -21,6 +21,8 @@ pub struct Brief {
     pub seen: Vec<Seen>,
     /// What the list of accounts says.
     pub finding: Finding,
+    /// When somebody last wrote to the requester by hand.
+    pub by_hand_at: Option<DateTime<Utc>>,
 }
 
 /// Days before its nearest date on which a case calls for an act, beside every day after it.
@@ -44,7 +46,7 @@ impl Brief {
             "bar": format!("{}/{}", left.unwrap_or(0).max(0), policy.fulfil_days),
             "other": other_date(case, nearest),
             "next": self.next_step(policy),
-            "note": came(case, policy.zone),
+            "note": self.came(policy.zone),
         })
     }
 
@@ -81,6 +83,23 @@ impl Brief {
             ),
             (State::Closed(_), _) => "nothing".to_owned(),
         }
+    }
+
+    /// When and how it came, when it was confirmed, and when a person wrote.
+    fn came(&self, zone: Tz) -> String {
+        let case = &self.stored.case;
+        let day = |at: DateTime<Utc>| day_in_words(day_of(at, zone));
+        let confirmed =
+            case.confirmed_at.map(|at| format!(", confirmed {}", day(at))).unwrap_or_default();
+        let by_hand = self
+            .by_hand_at
+            .map(|at| format!(" Somebody wrote to the requester from the mailbox on {}.", day(at)))
+            .unwrap_or_default();
+        format!(
+            "Received {} {}{confirmed}.{by_hand}",
+            day(case.received_at),
+            by_way_of(case.source)
+        )
     }
 
     fn is_admin(&self) -> bool {
@@ -140,14 +159,6 @@ fn days_left(on: NaiveDate, today: NaiveDate) -> String {
         days if days < 0 => format!("{} days overdue", -days),
         days => format!("{days} days left"),
     }
-}
-
-/// When and how it came, and when it was confirmed.
-fn came(case: &Case, zone: Tz) -> String {
-    let day = |at: DateTime<Utc>| day_in_words(day_of(at, zone));
-    let confirmed =
-        case.confirmed_at.map(|at| format!(", confirmed {}", day(at))).unwrap_or_default();
-    format!("Received {} {}{confirmed}.", day(case.received_at), by_way_of(case.source))
 }
 
 fn by_way_of(source: Source) -> &'static str {

@@ -7,6 +7,9 @@ use crate::store::inbox::Outcome;
 use crate::store::journal::Entry;
 use crate::store::lists::{LetterLine, MessageLine};
 
+/// What somebody reads who is about to write the same.
+pub const WRITTEN_BY_HAND: &str = "somebody wrote to the requester from the mailbox";
+
 /// A case's history out of its journal, its mail and its letters.
 pub fn history(
     entries: &[Entry],
@@ -19,6 +22,10 @@ pub fn history(
         lines.push((entry.at, format!("{}{detail}", reason_in_words(&entry.reason))));
     }
     for line in messages {
+        if line.outcome == Some(Outcome::WrittenByHand) {
+            lines.push((line.received_at, WRITTEN_BY_HAND.to_owned()));
+            continue;
+        }
         let excerpt = line.excerpt.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
         lines.push((
             line.received_at,

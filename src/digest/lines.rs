@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::Material;
+use super::history::WRITTEN_BY_HAND;
 use crate::case::Resolution;
 use crate::case::deadline::day_of;
 use crate::compose::day_in_words;
@@ -28,6 +29,15 @@ pub(super) fn act_line(entry: &Entry, zone: Tz) -> Value {
             entry.detail.as_deref().unwrap_or(&entry.event),
             at.format("%-d %B at %H:%M")
         ),
+    })
+}
+
+/// What somebody wrote to a requester without the desk.
+pub(super) fn by_hand_line(line: &MessageLine, zone: Tz) -> Value {
+    let at = line.received_at.with_timezone(&zone);
+    json!({
+        "reference": line.reference,
+        "note": format!("{WRITTEN_BY_HAND}, {}", at.format("%-d %B at %H:%M")),
     })
 }
 
@@ -68,6 +78,9 @@ pub fn why_in_words(reason: &str) -> &str {
         "would-ask" => "a deletion request; in live mode its sender would have been asked",
         "before-first-start" => {
             "a deletion request from before the first start; its clock may be running"
+        }
+        "found-in-junk" => {
+            "found in the Junk folder and not answered; if it is genuine, move it to the inbox"
         }
         "automatic-request" => "a deletion request that a program sent; programs get no answer",
         "cannot-be-fetched" => "the mail server cannot give it",

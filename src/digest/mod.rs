@@ -18,7 +18,8 @@ use crate::store::lists::{LetterLine, MessageLine};
 use brief::Brief;
 pub use lines::why_in_words;
 use lines::{
-    act_line, budget_lines, closed_line, dismissal_line, letter_lines, message_line, message_name,
+    act_line, budget_lines, by_hand_line, closed_line, dismissal_line, letter_lines, message_line,
+    message_name,
 };
 
 /// Everything a digest is made of.
@@ -30,6 +31,8 @@ pub struct Material {
     pub closed: Vec<StoredCase>,
     /// What staff did since the last digest.
     pub acts: Vec<Entry>,
+    /// Mails that a person sent to the requester of a case since then.
+    pub by_hand: Vec<MessageLine>,
     /// What they took off the list since then.
     pub dismissals: Vec<(DateTime<Utc>, String)>,
     /// Messages for people, handled since the last digest, and old suggestions.
@@ -106,6 +109,7 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         .acts
         .iter()
         .map(|act| act_line(act, zone))
+        .chain(material.by_hand.iter().map(|line| by_hand_line(line, zone)))
         .chain(material.dismissals.iter().map(|(at, how)| dismissal_line(*at, how, zone)))
         .take(shape.rows_max)
         .collect();

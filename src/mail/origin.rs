@@ -94,10 +94,11 @@ pub fn origin(mail: &Mail, desk: &EmailAddress) -> Origin {
     if mail.report.is_some() {
         return Origin::Report;
     }
-    sign(mail).map_or(Origin::Person, Origin::Automatic)
+    automatic(mail).map_or(Origin::Person, Origin::Automatic)
 }
 
-fn sign(mail: &Mail) -> Option<Sign> {
+/// The sign that a program wrote `mail`, whoever it is from.
+pub fn automatic(mail: &Mail) -> Option<Sign> {
     let headers = &mail.headers;
     let value = |name: &str| headers.first(name).unwrap_or_default().to_ascii_lowercase();
     let content_type = value("content-type");

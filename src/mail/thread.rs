@@ -22,6 +22,15 @@ pub fn token_candidates(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
     found
 }
 
+/// The text in the mail's own Message-ID that is a token of ours if the desk sent it; none or
+/// one.
+pub fn own_id_candidate(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
+    let id = mail.headers.first("message-id").unwrap_or_default().trim();
+    let parts = id.trim_matches(['<', '>']).rsplit_once('@');
+    let ours = parts.filter(|(_, domain)| domain.eq_ignore_ascii_case(desk.domain()));
+    ours.map(|(local, _)| local.to_ascii_lowercase()).into_iter().collect()
+}
+
 /// The Message-IDs of In-Reply-To and References, without angle brackets.
 fn answered_ids(mail: &Mail) -> Vec<String> {
     let fields = mail.headers.all("in-reply-to").chain(mail.headers.all("references"));

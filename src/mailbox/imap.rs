@@ -1,5 +1,6 @@
 //! An inbox on an IMAP server: connects when needed, lists by set comparison, fetches by UID.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::bounded::Bounded;
-use super::imap_session::{ImapSession, SILENCE_MAX, Wire};
+use super::imap_session::{self, ImapSession, SILENCE_MAX, Wire};
 use super::{Fetched, Seen};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -57,11 +58,11 @@ pub struct ImapSettings {
 /// The inbox.
 #[derive(Debug)]
 pub struct ImapMailbox {
-    settings: ImapSettings,
-    session: Option<ImapSession>,
+    pub(super) settings: ImapSettings,
+    pub(super) session: Option<ImapSession>,
     /// A hint that makes a poll cheap: UIDs below it were listed on this connection.
-    next_uid: u32,
-    full_listing_at: Option<Instant>,
+    pub(super) next_uid: u32,
+    pub(super) full_listing_at: Option<Instant>,
 }
 
 impl ImapMailbox {
@@ -80,6 +81,14 @@ impl ImapMailbox {
         let report = LoginReport { messages, has_idle: session.has_idle };
         session.log_out().await;
         Ok(report)
+    }
+
+    /// What the server offers before a login: capabilities in upper case.
+    ///
+    /// # Errors
+    /// As [`super::Mailbox::list`].
+    pub async fn offers(&self) -> Result<BTreeSet<String>> {
+        imap_session::offers(open_wire(&self.settings).await?).await
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<String>> {
@@ -267,7 +276,12 @@ fn uid_set(uids: &[u32]) -> String {
     set
 }
 
-async fn connect(settings: &ImapSettings) -> Result<ImapSession> {
+pub(super) async fn connect(settings: &ImapSettings) -> Result<ImapSession> {
+    let wire = open_wire(settings).await?;
+    ImapSession::open(wire, &settings.username, &settings.password, &settings.folder).await
+}
+
+async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
     let (host, port) = (settings.host.as_str(), settings.port);
     let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)))
         .await
@@ -291,7 +305,7 @@ async fn connect(settings: &ImapSettings) -> Result<ImapSession> {
         }
         Box::new(Bounded::new(BufWriter::new(tcp), literal_bytes_max))
     };
-    ImapSession::open(wire, &settings.username, &settings.password, &settings.folder).await
+    Ok(wire)
 }
 
 /// The system's certificates, or the one CA that the operator names.

@@ -1,6 +1,7 @@
 //! One IMAP connection. Every command goes through one checked loop: async-imap reports
 //! success on some NO, BAD and end-of-file. A session that failed is dropped, never reused.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
 use async_imap::{Authenticator, Client, Session};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
 use crate::trouble::{Trouble, asks_to_slow_down};
@@ -29,6 +30,8 @@ pub(super) struct ImapSession {
     pub(super) uid_validity: u32,
     /// RFC 2177.
     pub(super) has_idle: bool,
+    /// RFC 6154, and RFC 5258 to ask for it.
+    pub(super) has_special_use: bool,
     /// The server told of new mail since the last search began.
     pub(super) has_news: bool,
 }
@@ -56,7 +59,13 @@ impl ImapSession {
         let mut client = Client::new(wire);
         let plain = greet(&mut client).await?;
         let session = log_in(client, username, password, plain).await?;
-        let mut open = ImapSession { session, uid_validity: 0, has_idle: false, has_news: false };
+        let mut open = ImapSession {
+            session,
+            uid_validity: 0,
+            has_idle: false,
+            has_special_use: false,
+            has_news: false,
+        };
         open.read_capabilities().await?;
         open.examine(folder).await?;
         Ok(open)
@@ -125,15 +134,20 @@ impl ImapSession {
     }
 
     async fn read_capabilities(&mut self) -> Result<()> {
-        let mut has_idle = false;
+        let mut found = BTreeSet::new();
         self.command("CAPABILITY", |response| {
             if let Response::Capabilities(all) = response {
-                has_idle |= all.iter().any(|one| matches!(one, Capability::Atom(name) if name.eq_ignore_ascii_case("IDLE")));
+                let atoms = all.iter().filter_map(|one| match one {
+                    Capability::Atom(name) => Some(name.to_ascii_uppercase()),
+                    _ => None,
+                });
+                found.extend(atoms);
             }
             Ok(())
         })
         .await?;
-        self.has_idle = has_idle;
+        self.has_idle = found.contains("IDLE");
+        self.has_special_use = found.contains("SPECIAL-USE") && found.contains("LIST-EXTENDED");
         Ok(())
     }
 
@@ -158,6 +172,14 @@ impl ImapSession {
         self.uid_validity = uid_validity
             .context("The server gives no UIDVALIDITY; its messages cannot be told apart")?;
         Ok(())
+    }
+
+    /// Opens another folder in place of the one that is open.
+    pub(super) async fn open_folder(&mut self, folder: &str) -> Result<()> {
+        // Its own UIDVALIDITY is no renumbering of the last one.
+        self.uid_validity = 0;
+        self.has_news = false;
+        self.examine(folder).await
     }
 
     /// The UIDs that match a search.
@@ -259,6 +281,30 @@ fn closed(what: &str) -> anyhow::Error {
         .context(format!("{what}: the server closed the connection"))
 }
 
+/// What a server offers to whoever is not logged in. Read line by line, since async-imap knows
+/// no commands without a login but the login.
+pub(super) async fn offers(wire: Box<dyn Wire>) -> Result<BTreeSet<String>> {
+    let mut client = Client::new(wire);
+    greet(&mut client).await?;
+    let mut stream = BufReader::new(client.into_inner());
+    let asked = async {
+        stream.write_all(b"a CAPABILITY\r\n").await?;
+        stream.flush().await?;
+        let mut found = BTreeSet::new();
+        let mut line = String::new();
+        while !line.starts_with("a ") {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                break;
+            }
+            let names = line.strip_prefix("* CAPABILITY ").unwrap_or_default();
+            found.extend(names.split_whitespace().map(str::to_ascii_uppercase));
+        }
+        io::Result::Ok(found)
+    };
+    Ok(timeout(SILENCE_MAX, asked).await.context("CAPABILITY: the server does not answer")??)
+}
+
 /// Reads the greeting; whether it offers AUTH=PLAIN.
 async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
     let greeting = timeout(SILENCE_MAX, client.read_response())
@@ -308,7 +354,7 @@ async fn log_in(
             anyhow!("The server takes no login now ({text})").context(Trouble::Busy)
         }
         async_imap::error::Error::No(text) => anyhow!(
-            "The server refuses the login ({text}). Check username and password; many providers want an app password"
+            "The server refuses the login ({text})"
         )
         .context(Trouble::PasswordRefused),
         other => anyhow!(other).context("The login failed"),

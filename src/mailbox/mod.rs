@@ -2,9 +2,11 @@
 
 mod bounded;
 mod imap;
+mod imap_folders;
 mod imap_session;
 mod maildir;
 mod memory;
+mod side;
 
 use std::time::Duration;
 
@@ -12,8 +14,52 @@ use anyhow::Result;
 use chrono::{DateTime, Utc};
 
 pub use imap::{ImapMailbox, ImapSettings};
+pub use imap_folders::{Special, SpecialUse};
 pub use maildir::MaildirMailbox;
 pub use memory::MemoryMailbox;
+pub use side::{Place, SideFolders, Wanted};
+
+/// Where a message lies. What may follow from it depends on that.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Folder {
+    /// The folder that people write to.
+    Inbox,
+    /// Where the provider puts what it takes for spam, by its name there.
+    Junk(String),
+    /// Where programs file what people sent, by its name there.
+    Sent(String),
+}
+
+/// How the names of folders that hold spam begin in the database.
+pub const JUNK: &str = "junk:";
+/// How those of folders with sent mail begin.
+pub const SENT: &str = "sent:";
+
+/// Whether a name is that of a folder of this kind.
+pub fn is_in(kind: &str, mailbox: &str) -> bool {
+    mailbox.starts_with(kind)
+}
+
+impl Folder {
+    /// What its messages are known under in the database, where those of the inbox are known
+    /// under `inbox`. UIDs of two folders may be the same.
+    pub fn name_beside(&self, inbox: &str) -> String {
+        match self {
+            Folder::Inbox => inbox.to_owned(),
+            Folder::Junk(name) => format!("{JUNK}{inbox}:{name}"),
+            Folder::Sent(name) => format!("{SENT}{inbox}:{name}"),
+        }
+    }
+
+    /// What it is, for the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Folder::Inbox => "inbox",
+            Folder::Junk(_) => "junk",
+            Folder::Sent(_) => "sent",
+        }
+    }
+}
 
 /// A message as the mailbox lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]

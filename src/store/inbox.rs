@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use super::{CaseId, Tx, instant, millis, random};
 use crate::case::state::named;
 use crate::mail::EmailAddress;
-use crate::mailbox::Seen;
+use crate::mailbox::{Folder, JUNK, SENT, Seen, is_in};
 
 /// A message has this many chances to be read before it is set aside.
 pub const READ_ATTEMPTS_MAX: i64 = 2;
@@ -40,6 +40,8 @@ named! {
         Bounced = "bounced",
         /// A person has to look.
         ForStaff = "for-staff",
+        /// A person wrote to the requester of its case.
+        WrittenByHand = "written-by-hand",
         /// Nothing for us.
         LeftAlone = "left-alone",
         /// It was there before the first start.
@@ -90,6 +92,17 @@ pub struct Attempt {
     pub attempts: i64,
     /// It was there before the first start: staff may hear of it, its sender does not.
     pub is_old: bool,
+}
+
+/// How the bytes of a message are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBytes {
+    /// Not at all.
+    No,
+    /// By that row of Junk alone.
+    InJunkOnly(i64),
+    /// They were handled.
+    Handled,
 }
 
 impl Tx {
@@ -177,22 +190,49 @@ impl Tx {
             millis(now),
         ]));
         if let (Some(hashes), Some(sha256)) = (&mut self.known.hashes, sha256) {
-            hashes.insert(sha256.to_owned());
+            hashes.insert(sha256.to_owned(), KnownBytes::Handled);
         }
         if self.in_batch { Ok(()) } else { self.write_rows().await }
     }
 
-    /// Whether a message with these bytes was handled before, under whatever key.
+    /// Whether a message with these bytes was handled before, under whatever key. What lies in
+    /// Junk was not handled for the inbox, and what was sent is a matter apart.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn is_known(&mut self, sha256: &str) -> Result<bool> {
-        if let Some(hashes) = &self.known.hashes {
-            return Ok(hashes.contains(sha256));
+    pub async fn known_bytes(&mut self, folder: &Folder, sha256: &str) -> Result<KnownBytes> {
+        let found = match &self.known.hashes {
+            Some(hashes) => hashes.get(sha256).copied(),
+            None => self.known_hashes(folder, &[sha256]).await?.get(sha256).copied(),
+        };
+        Ok(found.unwrap_or(KnownBytes::No))
+    }
+
+    /// How each of these hashes is known in that folder; those that are not are left out.
+    pub(super) async fn known_hashes(
+        &mut self,
+        folder: &Folder,
+        hashes: &[&str],
+    ) -> Result<HashMap<String, KnownBytes>> {
+        const SQL: &str = "SELECT sha256, id, mailbox FROM inbox \
+            WHERE sha256 IN (SELECT value FROM json_each(?)) AND outcome IS NOT NULL ORDER BY id DESC";
+        let query = sqlx::query(SQL).bind(serde_json::to_string(hashes)?);
+        let rows = query.fetch_all(self.connection()).await?;
+        let mut found = HashMap::new();
+        for row in &rows {
+            let (sha256, id, mailbox): (String, i64, &str) = (row.get(0), row.get(1), row.get(2));
+            let known = match (folder, is_in(JUNK, mailbox), is_in(SENT, mailbox)) {
+                (Folder::Inbox, true, _) => KnownBytes::InJunkOnly(id),
+                (Folder::Inbox | Folder::Junk(_), _, false) => KnownBytes::Handled,
+                (Folder::Sent(_), _, true) => KnownBytes::Handled,
+                _ => continue,
+            };
+            // Of several rows in Junk the first is the suggestion.
+            if found.get(&sha256) != Some(&KnownBytes::Handled) {
+                found.insert(sha256, known);
+            }
         }
-        let query =
-            sqlx::query("SELECT 1 FROM inbox WHERE sha256 = ? AND outcome IS NOT NULL LIMIT 1");
-        Ok(query.bind(sha256).fetch_optional(self.connection()).await?.is_some())
+        Ok(found)
     }
 
     /// Notes mail that was there before the first start: with the outcome that it is old, or

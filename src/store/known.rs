@@ -1,24 +1,26 @@
 //! What is known of cases and addresses inside one transaction: read for a whole batch at once,
 //! and kept true as its decisions follow each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use super::cases::StoredCase;
+use super::inbox::KnownBytes;
 use super::{CaseId, Tx, instant};
 use crate::case::LetterKind;
 use crate::mail::EmailAddress;
+use crate::mailbox::Folder;
 
 /// Cases and addresses of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     cases: HashMap<CaseId, StoredCase>,
     addresses: HashMap<String, KnownAddress>,
-    /// Hashes of messages that were handled, of those that the batch asks for.
-    pub(super) hashes: Option<HashSet<String>>,
+    /// How hashes of messages are known, of those that the batch asks for.
+    pub(super) hashes: Option<HashMap<String, KnownBytes>>,
 }
 
 /// What decisions about one address rest on.
@@ -115,16 +117,13 @@ impl Tx {
         self.write_rows().await
     }
 
-    /// Of a batch: which of these hashes belong to messages that were handled before.
+    /// Of a batch out of one folder: which of these hashes belong to messages that were handled
+    /// before.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn read_hashes(&mut self, hashes: &[&str]) -> Result<()> {
-        const SQL: &str = "SELECT DISTINCT sha256 FROM inbox \
-            WHERE sha256 IN (SELECT value FROM json_each(?)) AND outcome IS NOT NULL";
-        let query = sqlx::query_scalar(SQL).bind(serde_json::to_string(hashes)?);
-        let found: Vec<String> = query.fetch_all(self.connection()).await?;
-        self.known.hashes = Some(found.into_iter().collect());
+    pub async fn read_hashes(&mut self, folder: &Folder, hashes: &[&str]) -> Result<()> {
+        self.known.hashes = Some(self.known_hashes(folder, hashes).await?);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! What people read: rows for the digest and the command line.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -141,6 +143,34 @@ impl Store {
         Ok(rows.iter().map(|row| (instant(row.get(0)), row.get(1))).collect())
     }
 
+    /// Mails that a person sent to the requester of a case, seen in `(since, until]`.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn written_by_hand_between(
+        &self,
+        since: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<MessageLine>> {
+        const SQL: &str = "SELECT inbox.*, cases.reference FROM inbox JOIN cases ON cases.id = inbox.case_id \
+            WHERE handled_at > ? AND handled_at <= ? AND outcome = 'written-by-hand' \
+            ORDER BY handled_at, inbox.id LIMIT ?";
+        let query = sqlx::query(SQL).bind(millis(since)).bind(millis(until)).bind(MESSAGES_MAX);
+        Ok(query.fetch_all(self.readers()).await?.iter().map(message_line).collect())
+    }
+
+    /// When a person last wrote to the requester of each open case, where somebody did.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn last_written_by_hand(&self) -> Result<HashMap<CaseId, DateTime<Utc>>> {
+        const SQL: &str = "SELECT cases.id, max(inbox.received_at) FROM cases \
+            JOIN inbox ON inbox.case_id = cases.id AND inbox.outcome = 'written-by-hand' \
+            WHERE cases.state <> 'closed' GROUP BY cases.id";
+        let rows = sqlx::query(SQL).fetch_all(self.readers()).await?;
+        Ok(rows.iter().map(|row| (CaseId(row.get(0)), instant(row.get(1)))).collect())
+    }
+
     /// The message of that row, while it waits for a person.
     ///
     /// # Errors
@@ -179,7 +209,7 @@ impl Store {
         Ok(rows.iter().map(message_line).collect())
     }
 
-    /// How many messages got that outcome in `(since, until]`.
+    /// How many messages of the inbox got that outcome in `(since, until]`.
     ///
     /// # Errors
     /// Storage errors.
@@ -189,8 +219,8 @@ impl Store {
         since: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<i64> {
-        let sql =
-            "SELECT count(*) FROM inbox WHERE outcome = ? AND handled_at > ? AND handled_at <= ?";
+        let sql = "SELECT count(*) FROM inbox WHERE outcome = ? AND handled_at > ? AND handled_at <= ? \
+            AND mailbox NOT GLOB 'junk:*' AND mailbox NOT GLOB 'sent:*'";
         let query =
             sqlx::query_scalar(sql).bind(outcome.as_str()).bind(millis(since)).bind(millis(until));
         Ok(query.fetch_one(self.readers()).await?)

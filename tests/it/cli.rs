@@ -9,12 +9,13 @@ use tempfile::TempDir;
 use crate::settings::SETTINGS;
 
 /// A folder with a `bot.toml` that works without servers.
-struct Host {
+/// A folder with a `bot.toml`, where commands are typed.
+pub(crate) struct Host {
     folder: TempDir,
 }
 
 impl Host {
-    fn new(config: &str) -> Host {
+    pub(crate) fn new(config: &str) -> Host {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("bot.toml"), config).unwrap();
         Host { folder }
@@ -25,8 +26,17 @@ impl Host {
     }
 
     /// Runs a command in that folder: exit status, stdout, stderr.
-    fn types(&self, args: &[&str]) -> (bool, String, String) {
-        run(self.folder.path(), args)
+    pub(crate) fn types(&self, args: &[&str]) -> (bool, String, String) {
+        run(self.folder.path(), args, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn types_with(
+        &self,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (bool, String, String) {
+        run(self.folder.path(), args, variables)
     }
 
     /// What is said when the start is refused.
@@ -38,11 +48,12 @@ impl Host {
     }
 }
 
-fn run(folder: &Path, args: &[&str]) -> (bool, String, String) {
+fn run(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> (bool, String, String) {
     let output = Command::cargo_bin("deletion-desk")
         .unwrap()
         .current_dir(folder)
         .args(args)
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -51,7 +62,7 @@ fn run(folder: &Path, args: &[&str]) -> (bool, String, String) {
 
 #[test]
 fn the_demo_plays_one_case_to_its_end() {
-    let (ok, out, err) = run(Path::new("/"), &["demo", "--once"]);
+    let (ok, out, err) = run(Path::new("/"), &["demo", "--once"], &[]);
     assert!(ok, "{out}\n{err}");
     for words in [
         "the address is asked to confirm",
@@ -65,14 +76,14 @@ fn the_demo_plays_one_case_to_its_end() {
 
 #[test]
 fn help_tells_a_newcomer_where_to_begin() {
-    let (ok, out, _) = run(Path::new("/"), &["--help"]);
+    let (ok, out, _) = run(Path::new("/"), &["--help"], &[]);
     assert!(ok);
     insta::assert_snapshot!(out);
     for command in [
         "demo", "run", "check", "explain", "cases", "letters", "messages", "digest", "journal",
         "stats", "staff", "backup",
     ] {
-        let (ok, out, _) = run(Path::new("/"), &[command, "--help"]);
+        let (ok, out, _) = run(Path::new("/"), &[command, "--help"], &[]);
         assert!(ok && out.contains("Usage:"), "{command}");
     }
 }
@@ -151,7 +162,7 @@ fn a_wrong_configuration_is_refused_before_anything_happens() {
         }
         assert!(!host.path("bot.db").exists() && !host.path("bot.key").exists(), "{said}");
     }
-    let (ok, _, err) = run(Path::new("/"), &["--config", "/nowhere/bot.toml", "run"]);
+    let (ok, _, err) = run(Path::new("/"), &["--config", "/nowhere/bot.toml", "run"], &[]);
     assert!(!ok && err.contains("/nowhere/bot.toml") && err.contains("--config"), "{err}");
 }
 

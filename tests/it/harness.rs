@@ -20,7 +20,7 @@ use deletion_desk::compose::Templates;
 use deletion_desk::compose::shipped::TEMPLATES;
 use deletion_desk::config::Config;
 use deletion_desk::mail::{self, Bounds};
-use deletion_desk::mailbox::{Mailbox, MemoryMailbox};
+use deletion_desk::mailbox::{Folder, Mailbox, MemoryMailbox};
 use deletion_desk::store::Store;
 use deletion_desk::store::attempts::End;
 use deletion_desk::store::cases::StoredCase;
@@ -61,6 +61,10 @@ static SHIPPED_RULES: LazyLock<RuleSet> =
 /// A desk that works.
 pub(crate) struct Desk {
     pub(crate) inbox: MemoryMailbox,
+    /// Beside the inbox, once [`Desk::has_folders`] was said.
+    pub(crate) junk: MemoryMailbox,
+    pub(crate) sent: MemoryMailbox,
+    has_folders: bool,
     pub(crate) out: MemorySubmitter,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
@@ -171,18 +175,32 @@ impl Desk {
             started_at: clock.now(),
         });
         let bot = tokio::spawn(bot.run(woken));
-        Desk { inbox, out, clock, store, settings, pages, wakes, bot, folder, config, received: 0 }
+        Desk {
+            inbox,
+            junk: MemoryMailbox::default(),
+            sent: MemoryMailbox::default(),
+            has_folders: false,
+            out,
+            clock,
+            store,
+            settings,
+            pages,
+            wakes,
+            bot,
+            folder,
+            config,
+            received: 0,
+        }
     }
 
     /// Stops and starts again over the same database, inbox and clock.
     pub(crate) async fn restarts(self) -> Desk {
         self.wakes.send(Wake::Stop).await.unwrap();
         self.bot.await.unwrap().unwrap();
-        let received = self.received;
-        let mut desk =
-            Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
-        desk.received = received;
-        desk
+        let (received, has_folders) = (self.received, self.has_folders);
+        let (junk, sent) = (self.junk, self.sent);
+        let desk = Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
+        Desk { received, has_folders, junk, sent, ..desk }
     }
 
     /// The same with other settings.
@@ -207,11 +225,24 @@ impl Desk {
     pub(crate) async fn dies(self) -> Desk {
         self.bot.abort();
         let _ = self.bot.await;
-        let received = self.received;
-        let mut desk =
-            Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
-        desk.received = received;
-        desk
+        let (received, has_folders) = (self.received, self.has_folders);
+        let (junk, sent) = (self.junk, self.sent);
+        let desk = Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
+        Desk { received, has_folders, junk, sent, ..desk }
+    }
+
+    /// From now on there are Junk and Sent, both empty at the first look.
+    pub(crate) async fn has_folders(&mut self) {
+        self.has_folders = true;
+        self.settles().await;
+        self.hours_pass(2).await;
+    }
+
+    /// A mail arrives in one of them, and everything that follows is done.
+    pub(crate) async fn files(&mut self, folder: &MemoryMailbox, raw: &str) {
+        self.received += 1;
+        folder.put(&format!("1:{}", self.received), self.clock.now(), crlf(raw).as_bytes());
+        self.settles().await;
     }
 
     /// A mail arrives, and everything that follows is done.
@@ -240,7 +271,17 @@ impl Desk {
     pub(crate) async fn polls(&self) {
         let poll = Poll { every: Duration::from_secs(60), message_bytes_max: 1 << 20 };
         let mut mailbox = Mailbox::Memory(self.inbox.clone());
-        poll_once(&mut mailbox, &mut Suspects::default(), poll, &self.wakes).await.unwrap();
+        let mut suspects = Suspects::default();
+        poll_once(&Folder::Inbox, &mut mailbox, &mut suspects, poll, &self.wakes).await.unwrap();
+        let beside = [
+            (Folder::Junk("Junk".into()), self.junk.clone()),
+            (Folder::Sent("Sent".into()), self.sent.clone()),
+        ];
+        for (folder, mailbox) in beside.into_iter().filter(|_| self.has_folders) {
+            let mut mailbox = Mailbox::Memory(mailbox);
+            let mut suspects = Suspects::default();
+            poll_once(&folder, &mut mailbox, &mut suspects, poll, &self.wakes).await.unwrap();
+        }
         self.wakes.send(Wake::Polled).await.unwrap();
         self.barrier().await;
     }
@@ -299,7 +340,7 @@ impl Desk {
     /// Returns when the bot has looked at everything so far.
     async fn barrier(&self) {
         let (answer, answered) = oneshot::channel();
-        self.wakes.send(Wake::Listed(Vec::new(), answer)).await.unwrap();
+        self.wakes.send(Wake::Listed(Folder::Inbox, Vec::new(), answer)).await.unwrap();
         answered.await.unwrap();
     }
 

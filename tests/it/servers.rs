@@ -72,6 +72,14 @@ impl MailServers {
     /// When a program is missing or a server does not start: a test that needs mail servers is
     /// never skipped.
     pub(crate) fn start(addresses: &[&str]) -> MailServers {
+        MailServers::start_with(addresses, |settings| settings)
+    }
+
+    /// The same, with changes to the settings of Postfix and to its table of mailboxes.
+    ///
+    /// # Panics
+    /// As [`MailServers::start`].
+    pub(crate) fn start_with(addresses: &[&str], change: impl Fn(String) -> String) -> MailServers {
         assert_eq!(
             fs::metadata("/proc/self").expect("/proc is mounted").uid(),
             0,
@@ -99,7 +107,7 @@ impl MailServers {
             &root.join("imap.conf"),
             config(DOVECOT_CONF).replace("@NAME@", "imap") + &config(IMAP_ONLY),
         );
-        make_postfix(root, &config(MAIN_CF), &config(MASTER_CF), &mailboxes);
+        make_postfix(root, &change(config(MAIN_CF)), &config(MASTER_CF), &change(mailboxes));
 
         let sasl = start_dovecot(root, "sasl");
         let socket = root.join("sasl/base/auth-for-postfix");
@@ -201,9 +209,17 @@ impl MailServers {
 
     /// Puts a message into a mailbox, past the SMTP server: exactly these octets.
     pub(crate) fn drop_into(&self, address: &str, raw: impl AsRef<[u8]>) {
+        self.drop_below(&self.maildir(address), raw);
+    }
+
+    /// The same with another folder, `Spam` (marked `\Junk`) or `Sent`, once somebody opened it.
+    pub(crate) fn drop_into_folder(&self, address: &str, folder: &str, raw: impl AsRef<[u8]>) {
+        self.drop_below(&self.maildir(address).join(format!(".{folder}")), raw);
+    }
+
+    fn drop_below(&self, maildir: &Path, raw: impl AsRef<[u8]>) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        let maildir = self.maildir(address);
         let written = maildir.join("tmp").join(format!("{}.{next}", std::process::id()));
         write(&written, raw);
         chown(&written, Some(MAIL_OWNER), Some(MAIL_OWNER)).expect("give the mail away");
@@ -688,6 +704,18 @@ mail_location = maildir:@FOLDER@/mail/%u
 namespace inbox {
   inbox = yes
   separator = /
+  mailbox Spam {
+    special_use = \\Junk
+    auto = create
+  }
+  mailbox All {
+    special_use = \\All
+    auto = create
+  }
+  mailbox Sent {
+    special_use = \\Sent
+    auto = create
+  }
 }
 service imap-login {
   inet_listener imap {

@@ -1,19 +1,23 @@
 //! `check`: tries everything that `run` needs, one line each, with what to do.
 
+mod probe;
+mod provider;
+mod senders;
+mod servers;
+mod verdicts;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 use serde::Serialize;
 
-use super::check_headers;
 use super::setup::Setup;
 use crate::case::work::StaffRole;
-use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
-use crate::mailbox::Mailbox;
+use crate::config::{Config, Listen, Mode};
 use crate::store::fault::explained;
 use crate::store::{Access, Care, Store};
-use crate::trouble::{Failure, Part};
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +31,17 @@ enum Verdict {
     Fail,
 }
 
+/// What is tried.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CheckArgs {
+    /// Mail the desk itself, and look where that arrives and what mail servers say of it
+    #[arg(long)]
+    pub probe: bool,
+    /// Print JSON for machines
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Serialize)]
 struct Line {
     verdict: Verdict,
@@ -38,13 +53,13 @@ struct Line {
 ///
 /// # Errors
 /// Never for what is wrong: that is in the lines.
-pub async fn check(file: &Path, json: bool) -> Result<ExitCode> {
+pub async fn check(file: &Path, args: CheckArgs) -> Result<ExitCode> {
     let mut lines = Vec::new();
     match Setup::read(file) {
         Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
-        Ok(setup) => try_all(&setup, &mut lines).await,
+        Ok(setup) => try_all(&setup, args.probe, &mut lines).await,
     }
-    if json {
+    if args.json {
         println!("{}", serde_json::to_string_pretty(&lines)?);
     } else {
         for line in &lines {
@@ -68,7 +83,7 @@ fn line(verdict: Verdict, what: &'static str, says: impl Into<String>) -> Line {
     Line { verdict, what, says: says.into() }
 }
 
-async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
+async fn try_all(setup: &Setup, with_probe: bool, lines: &mut Vec<Line>) {
     let config = &setup.config;
     lines.push(line(
         Verdict::Ok,
@@ -104,11 +119,7 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
     lines.extend(notes(config));
     match config.check_files() {
         Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
-        Ok(()) => {
-            lines.push(mailbox(setup).await);
-            lines.extend(senders(setup).await);
-            lines.push(smtp(setup).await);
-        }
+        Ok(()) => servers::try_servers(setup, with_probe, lines).await,
     }
 }
 
@@ -188,6 +199,14 @@ fn notes(config: &Config) -> Vec<Line> {
                 "public_url has no https: the links in letters can be read on the way; put a TLS proxy before the page",
             );
         }
+        (Listen::On(_), Some(url))
+            if provider::is_other_site(url, config.identity.address.domain()) =>
+        {
+            note(
+                "page",
+                "public_url is on another domain than identity.address: people distrust such a link, and spam filters do; give the page a name below the address's domain",
+            )
+        }
         (Listen::On(_), _) => {}
     }
     if !config.identity.plus_addressing {
@@ -212,58 +231,4 @@ fn notes(config: &Config) -> Vec<Line> {
         note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
     }
     notes
-}
-
-async fn mailbox(setup: &Setup) -> Line {
-    let place = match &setup.config.mailbox {
-        MailboxSection::Imap(imap) => format!("{}@{}", imap.username, imap.host),
-        MailboxSection::Maildir { path, .. } => path.display().to_string(),
-    };
-    let tried = match setup.mailbox() {
-        Ok(Mailbox::Imap(mut imap)) => imap.try_login().await.map(|found| {
-            let how = if found.has_idle {
-                "and tells of new mail at once"
-            } else {
-                "and has no IDLE: new mail is seen at the next poll"
-            };
-            format!("{place} is open, holds {} messages {how}", found.messages)
-        }),
-        Ok(mut other) => {
-            other.list().await.map(|keys| format!("{place} holds {} messages", keys.len()))
-        }
-        Err(why) => Err(why),
-    };
-    match tried {
-        Ok(says) => line(Verdict::Ok, "mailbox", says),
-        Err(why) => line(Verdict::Fail, "mailbox", failure(&place, &why, Part::Inbox)),
-    }
-}
-
-/// The words that log, alarm and `/healthz` use, and what to do.
-fn failure(place: &str, why: &anyhow::Error, part: Part) -> String {
-    let failure = Failure::of(why);
-    format!("{place}: {failure}\n{}", failure.trouble.remedy(part))
-}
-
-/// What the newest mails say of their senders; nothing when the mailbox cannot be read, which
-/// has a line of its own.
-async fn senders(setup: &Setup) -> Option<Line> {
-    let mut mailbox = setup.mailbox().ok()?;
-    let says = check_headers::senders(setup, &mut mailbox).await.ok()??;
-    Some(line(Verdict::Note, "senders", says))
-}
-
-async fn smtp(setup: &Setup) -> Line {
-    let place = match &setup.config.smtp {
-        SmtpSection::Smtp(smtp) => smtp.host.clone(),
-        SmtpSection::Maildir { path } => path.display().to_string(),
-    };
-    let tried = match setup.submitter() {
-        Ok((submitter, _)) => submitter.try_login().await,
-        Err(why) => Err(why),
-    };
-    match tried {
-        Ok(()) => line(Verdict::Ok, "smtp", format!("{place} takes our mail")),
-        Err(why) => line(Verdict::Fail, "smtp", failure(&place, &why, Part::MailServer)),
-    }
 }

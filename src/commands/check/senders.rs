@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::setup::Setup;
 use crate::case::authority::MailCommands;
+use crate::commands::setup::Setup;
 use crate::mail::sender_auth::authserv_id_of;
-use crate::mail::{Bounds, parse};
+use crate::mail::{Bounds, EmailAddress, parse};
 use crate::mailbox::{Fetched, Mailbox};
 
 /// Mails that are looked at.
@@ -16,11 +16,11 @@ const NEWEST: usize = 20;
 const BYTES_MAX: usize = 200_000;
 
 /// Looks at the newest mails and says what `authentication.authserv_id` and
-/// `staff.mail_commands` can be. `Ok(None)` when there is nothing to say.
+/// `staff.mail_commands` can be, and whether mail comes through a list of the desk's address.
 ///
 /// # Errors
 /// When the mailbox cannot be read.
-pub(super) async fn senders(setup: &Setup, mailbox: &mut Mailbox) -> Result<Option<String>> {
+pub(super) async fn senders(setup: &Setup, mailbox: &mut Mailbox) -> Result<Vec<String>> {
     let keys = mailbox.list().await?;
     let newest = keys.get(keys.len().saturating_sub(NEWEST)..).unwrap_or_default();
     let mut seen = mailbox.describe(newest).await?;
@@ -30,7 +30,25 @@ pub(super) async fn senders(setup: &Setup, mailbox: &mut Mailbox) -> Result<Opti
     for id in fetched.iter().filter_map(id_of) {
         *ids.entry(id).or_default() += 1;
     }
-    Ok(advice(setup, fetched.len(), &ids))
+    let desk = &setup.config.identity.address;
+    let listed = fetched.iter().filter(|one| is_of_list(one, desk)).count();
+    let group = (listed > 0).then(|| {
+        format!(
+            "{listed} of the {} newest mails came through a mailing list or Google Group of \
+             identity.address: such mail is shown to staff and never answered; make that address a \
+             mailbox, or an alias of one",
+            fetched.len()
+        )
+    });
+    Ok(advice(setup, fetched.len(), &ids).into_iter().chain(group).collect())
+}
+
+/// Whether it passed through a list of that address (RFC 2919: `hello.flexus.team`).
+fn is_of_list(fetched: &Fetched, desk: &EmailAddress) -> bool {
+    let list = format!("<{}.{}>", desk.local_part(), desk.domain()).to_ascii_lowercase();
+    let mail = fetched.raw.as_ref().ok().and_then(|raw| parse(raw, &Bounds::default()).ok());
+    let id = mail.as_ref().and_then(|mail| mail.headers.first("list-id"));
+    id.is_some_and(|id| id.to_ascii_lowercase().contains(&list))
 }
 
 fn id_of(fetched: &Fetched) -> Option<String> {
