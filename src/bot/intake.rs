@@ -224,6 +224,14 @@ pub(super) struct Reading {
     answer: Answer,
 }
 
+/// A batch that was read.
+#[derive(Debug)]
+pub(super) struct WasRead {
+    pub(super) folder: Folder,
+    pub(super) messages: Vec<(Attempt, Read)>,
+    pub(super) answer: Answer,
+}
+
 /// To whoever brought a batch: it is handled.
 pub(super) type Answer = oneshot::Sender<()>;
 
@@ -233,15 +241,14 @@ impl Reading {
     /// # Errors
     /// When it takes too long: the next time its messages are read one by one, and the one it was
     /// is set aside.
-    pub(super) async fn next(
-        readings: &mut VecDeque<Reading>,
-    ) -> Result<(Folder, Vec<(Attempt, Read)>, Answer)> {
+    pub(super) async fn next(readings: &mut VecDeque<Reading>) -> Result<WasRead> {
         let Some(oldest) = readings.front_mut() else { return std::future::pending().await };
         let read = oldest.read.done().await;
         let Some(Reading { folder, attempts, answer, .. }) = readings.pop_front() else {
             return std::future::pending().await;
         };
-        Ok((folder, attempts.into_iter().zip(read?).collect(), answer))
+        let messages = attempts.into_iter().zip(read?).collect();
+        Ok(WasRead { folder, messages, answer })
     }
 }
 

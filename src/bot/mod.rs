@@ -38,17 +38,14 @@ use crate::clock::Clock;
 use crate::compose::{Identity, Templates};
 use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode};
 use crate::mail::Bounds;
-use crate::mailbox::Folder;
 use crate::schedule::Cron;
 use crate::store::commit::{Release, Terms};
 use crate::store::fault::Fault;
-use crate::store::inbox::Attempt;
 use crate::store::{Access, Care, Store};
 use crate::submission::Parcel;
 use crate::systemd::Systemd;
 use crate::wake::Wake;
-use intake::Reading;
-use reading::Read;
+use intake::{Reading, WasRead};
 use throttle::Throttle;
 use timer::CLOCK;
 use watched::Watch;
@@ -254,13 +251,10 @@ impl Bot {
     }
 
     /// Decides on a batch that was read.
-    async fn act_on_reading(
-        &mut self,
-        read: Result<(Folder, Vec<(Attempt, Read)>, intake::Answer)>,
-    ) -> Result<()> {
+    async fn act_on_reading(&mut self, read: Result<WasRead>) -> Result<()> {
         self.watch.beat(self.clock.now());
         let done = match read {
-            Ok((folder, messages, answer)) => {
+            Ok(WasRead { folder, messages, answer }) => {
                 let done = self.take_in(&folder, &messages).await;
                 if done.is_ok() {
                     let _ = answer.send(());

@@ -353,10 +353,9 @@ async fn log_in(
         async_imap::error::Error::No(text) if asks_to_slow_down(&text) => {
             anyhow!("The server takes no login now ({text})").context(Trouble::Busy)
         }
-        async_imap::error::Error::No(text) => anyhow!(
-            "The server refuses the login ({text})"
-        )
-        .context(Trouble::PasswordRefused),
+        async_imap::error::Error::No(text) => {
+            anyhow!("The server refuses the login ({text})").context(Trouble::PasswordRefused)
+        }
         other => anyhow!(other).context("The login failed"),
     })
 }

@@ -257,8 +257,7 @@ fn trouble_of(why: &lettre::transport::smtp::Error) -> Trouble {
 fn login_failed(why: &lettre::transport::smtp::Error, place: &str) -> anyhow::Error {
     let words = in_words(why);
     if why.is_permanent() {
-        return anyhow!("{place} refuses the login: {words}")
-            .context(Trouble::PasswordRefused);
+        return anyhow!("{place} refuses the login: {words}").context(Trouble::PasswordRefused);
     }
     because(why, format!("{place}: the login failed: {words}"))
 }
