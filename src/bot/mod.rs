@@ -9,6 +9,7 @@ mod follow;
 pub mod intake;
 pub mod outbound;
 pub mod page;
+pub mod ping;
 mod reading;
 pub mod staff;
 pub mod tasks;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -102,6 +103,8 @@ pub struct Bot {
     in_hand: usize,
     /// When letters were handed to workers, in the last minute.
     handed_out_at: Vec<DateTime<Utc>>,
+    /// Told after each good poll.
+    polled: Arc<Notify>,
     stopping: watch::Sender<bool>,
 }
 
@@ -182,6 +185,7 @@ impl Bot {
             idle: Vec::new(),
             in_hand: 0,
             handed_out_at: Vec::new(),
+            polled: Arc::default(),
             stopping: watch::Sender::new(false),
         })
     }
@@ -189,6 +193,11 @@ impl Bot {
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is told after each good poll.
+    pub fn polled(&self) -> Arc<Notify> {
+        Arc::clone(&self.polled)
     }
 
     /// Tells workers that no further letter should be begun.
@@ -281,7 +290,10 @@ impl Bot {
             Wake::Listed(keys, answer) => drop(answer.send(self.not_handled(&keys).await?)),
             Wake::Described(seen, answer) => drop(answer.send(self.plan(seen).await?)),
             Wake::Fetched(batch, answer) => self.begin(batch, answer).await?,
-            Wake::Polled => self.poll_went_well().await?,
+            Wake::Polled => {
+                self.poll_went_well().await?;
+                self.polled.notify_one();
+            }
             Wake::PollFailed(why) => warn!(%why, "the inbox cannot be read; trying again"),
             Wake::Pressed(act, answer) => drop(answer.send(self.press(act).await?)),
             Wake::Ready(answer) => self.idle.push(answer),

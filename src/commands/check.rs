@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::check_headers;
 use super::setup::Setup;
+use super::{check_headers, check_sign_in};
 use crate::case::work::StaffRole;
 use crate::config::{Config, Listen, MailboxSection, Mode, SmtpSection};
 use crate::mailbox::Mailbox;
@@ -103,6 +103,7 @@ async fn try_all(setup: &Setup, lines: &mut Vec<Line>) {
     match config.check_files() {
         Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
         Ok(()) => {
+            lines.extend(sign_in(setup).await);
             lines.push(mailbox(setup).await);
             lines.extend(senders(setup).await);
             lines.push(smtp(setup).await);
@@ -206,6 +207,17 @@ fn notes(config: &Config) -> Vec<Line> {
         note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
     }
     notes
+}
+
+/// How signing in at the provider stands, where that is done.
+async fn sign_in(setup: &Setup) -> Option<Line> {
+    if !setup.config.uses_oauth2() {
+        return None;
+    }
+    Some(match check_sign_in::says(setup).await {
+        Ok(says) => line(Verdict::Ok, "sign-in", says),
+        Err(why) => line(Verdict::Fail, "sign-in", format!("{why:#}")),
+    })
 }
 
 async fn mailbox(setup: &Setup) -> Line {

@@ -3,11 +3,13 @@
 pub mod cases;
 pub mod check;
 mod check_headers;
+mod check_sign_in;
 pub mod demo;
 pub mod digest;
 pub mod explain;
 pub mod journal;
 pub mod letters;
+pub mod login;
 pub mod messages;
 pub mod run;
 pub mod setup;
@@ -47,6 +49,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Look after the inbox until stopped (Ctrl-C or SIGTERM)
     Run,
+    /// Sign in at Google, Microsoft or another provider, where auth = "oauth2"; once, by hand
+    Login,
     /// Try configuration, rules, templates, database, mailbox and mail server; one line each
     Check(JsonArgs),
     /// Say what the bot would do with mails in files, and why; changes and sends nothing

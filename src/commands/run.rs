@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use super::setup::{Setup, lock};
-use crate::bot::Bot;
 use crate::bot::tasks::{self, Poll, WAKES_WAITING_MAX};
+use crate::bot::{Bot, ping};
 use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
 use crate::compose::Templates;
@@ -72,6 +72,7 @@ pub async fn start(
     let key = setup.key(true)?;
     let mailbox = setup.mailbox()?;
     let (submitter, lines) = setup.submitter()?;
+    let ping = setup.ping()?;
     let clock = Clock::System;
     let started_at = clock.now();
     let shared = Arc::new(settings.clone());
@@ -84,6 +85,9 @@ pub async fn start(
         message_bytes_max: setup.config.bounds().message_bytes_max,
     };
     let mut tasks = tasks::start(mailbox, (&submitter, lines), poll, &wakes, &bot.stopping());
+    if let Some((https, url)) = ping {
+        tasks.spawn(ping::after_polls(https, url, bot.polled()));
+    }
     let (stop_page, page_stops) = oneshot::channel::<()>();
     if let Some(page) = page {
         let web = Web {

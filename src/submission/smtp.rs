@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::Parcel;
 use crate::mail::EmailAddress;
+use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
 use crate::store::attempts::End;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,8 +50,8 @@ pub struct SmtpSettings {
     pub port: u16,
     /// Protection.
     pub tls: Tls,
-    /// Login name and password; none for a server that trusts this machine.
-    pub login: Option<(String, SecretString)>,
+    /// Login name, and password or token; none for a server that trusts this machine.
+    pub login: Option<(String, SignIn)>,
     /// A CA to trust in place of the system's, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// The name we greet with.
@@ -69,6 +70,20 @@ impl std::fmt::Debug for Connection {
 impl SmtpSettings {
     /// Connects and logs in.
     pub(super) async fn connect(&self) -> Result<Connection> {
+        match &self.login {
+            None => Ok(Connection(self.open().await?)),
+            Some((username, SignIn::Password(password))) => {
+                self.show_password(username, password).await
+            }
+            Some((username, SignIn::OAuth2(tokens))) => {
+                let attempt = |token| self.show_token(username, token);
+                tokens.log_in(&self.host, attempt).await
+            }
+        }
+    }
+
+    /// Connects, and greets.
+    async fn open(&self) -> Result<AsyncSmtpConnection> {
         let place = format!("{}:{}", self.host, self.port);
         let hello = ClientId::Domain(self.hello.clone());
         let tls = self.tls_parameters()?;
@@ -94,21 +109,49 @@ impl SmtpSettings {
                 .with_context(|| format!("{place}: STARTTLS was not answered"))?
                 .map_err(|why| anyhow!("{place}: STARTTLS failed: {}", in_words(&why)))?;
         }
-        if let Some((username, password)) = &self.login {
-            let credentials =
-                Credentials::new(username.clone(), password.expose_secret().to_owned());
-            let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            timeout(CONNECT_TIMEOUT, connection.auth(&mechanisms, &credentials))
-                .await
-                .with_context(|| format!("{place}: the login was not answered"))?
-                .map_err(|why| {
-                    anyhow!(
-                        "{place} refuses the login: {}. Check username and password",
-                        in_words(&why)
-                    )
-                })?;
-        }
+        Ok(connection)
+    }
+
+    async fn show_password(&self, username: &str, password: &SecretString) -> Result<Connection> {
+        let mut connection = self.open().await?;
+        let place = format!("{}:{}", self.host, self.port);
+        let credentials =
+            Credentials::new(username.to_owned(), password.expose_secret().to_owned());
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        timeout(CONNECT_TIMEOUT, connection.auth(&mechanisms, &credentials))
+            .await
+            .with_context(|| format!("{place}: the login was not answered"))?
+            .map_err(|why| {
+                anyhow!(
+                    "{place} refuses the login: {}. Check username and password",
+                    in_words(&why)
+                )
+            })?;
         Ok(Connection(connection))
+    }
+
+    /// XOAUTH2, step by step: lettre takes the server's explanation (334) for an end, and leaves
+    /// the refusal itself unread.
+    async fn show_token(&self, username: &str, token: SecretString) -> Result<Connection> {
+        let mut connection = self.open().await?;
+        let place = format!("{}:{}", self.host, self.port);
+        if !connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
+            bail!("{place} offers no XOAUTH2; set smtp.auth = \"password\"");
+        }
+        let login = async {
+            let words = xoauth2_base64(username, &token);
+            let answer = connection.command(format!("AUTH XOAUTH2 {words}\r\n")).await?;
+            if answer.has_code(334) { connection.command("\r\n").await } else { Ok(answer) }
+        };
+        let answered = timeout(CONNECT_TIMEOUT, login)
+            .await
+            .with_context(|| format!("{place}: the login was not answered"))?;
+        match answered {
+            Ok(answer) if answer.has_code(235) => Ok(Connection(connection)),
+            Ok(answer) => bail!("{place} answers the login with {}", answer.code()),
+            Err(why) if why.is_permanent() => Err(anyhow!(TokenRefused)),
+            Err(why) => bail!("{place} does not take the login now: {}", in_words(&why)),
+        }
     }
 
     /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
