@@ -28,7 +28,7 @@ pub async fn after_polls(https: Https, url: Url, polled: Arc<Notify>) {
             Ok(answer) => Some(format!("status {}", answer.status)),
             Err(why) => Some(format!("{why:#}")),
         };
-        match why {
+        match &why {
             Some(why) if !failing => {
                 warn!(%why, "watch.ping_url does not answer; it is called on after each poll");
             }

@@ -22,7 +22,7 @@ pub(super) async fn says(setup: &Setup) -> Result<String> {
     let day = kept.signed_in_at.with_timezone(&setup.config.identity.time_zone).date_naive();
     let file = settings.token_file.name();
     Ok(format!(
-        "{provider} renews the token of {}; somebody signed in on {day}, kept in {file} (mode 600)",
+        "{provider} renews the token of {}; somebody signed in on {day}, kept in {file}, readable by this user only",
         settings.mailbox
     ))
 }

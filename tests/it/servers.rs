@@ -72,6 +72,16 @@ impl MailServers {
     /// When a program is missing or a server does not start: a test that needs mail servers is
     /// never skipped.
     pub(crate) fn start(addresses: &[&str]) -> MailServers {
+        MailServers::launch(addresses, "")
+    }
+
+    /// As `start`, and Dovecot (for Postfix too) also takes tokens (XOAUTH2) that the server at
+    /// `introspection_url` knows.
+    pub(crate) fn with_tokens(addresses: &[&str], introspection_url: &str) -> MailServers {
+        MailServers::launch(addresses, introspection_url)
+    }
+
+    fn launch(addresses: &[&str], introspection_url: &str) -> MailServers {
         assert_eq!(
             fs::metadata("/proc/self").expect("/proc is mounted").uid(),
             0,
@@ -84,8 +94,15 @@ impl MailServers {
             std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
         let mailboxes = make_mailboxes(root, addresses);
+        let (mechanisms, passdb) = match introspection_url {
+            "" => ("", ""),
+            _ => (" xoauth2 oauthbearer", OAUTH2_PASSDB),
+        };
+        write(&root.join("oauth2.conf"), OAUTH2_CONF.replace("@URL@", introspection_url));
         let config = |text: &str| {
-            text.replace("@FOLDER@", root.to_str().expect("a UTF-8 path"))
+            text.replace("@MECHANISMS@", mechanisms)
+                .replace("@OAUTH2@", passdb)
+                .replace("@FOLDER@", root.to_str().expect("a UTF-8 path"))
                 .replace("@DOMAINS@", &domains(addresses).join(", "))
                 .replace("@OWNER@", &MAIL_OWNER.to_string())
                 .replace("@IMAPS@", &imaps.number.to_string())
@@ -126,6 +143,11 @@ impl MailServers {
     /// 127.0.0.1); PEM.
     pub(crate) fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// The servers' certificate and its key; PEM.
+    pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
+        (self.folder.path().join("cert.pem"), self.folder.path().join("key.pem"))
     }
 
     /// IMAP over TLS.
@@ -650,13 +672,14 @@ state_dir = @FOLDER@/@NAME@/state
 instance_name = @NAME@
 log_path = @FOLDER@/@NAME@.log
 listen = 127.0.0.1
-auth_mechanisms = plain login
+auth_mechanisms = plain login@MECHANISMS@
 auth_failure_delay = 0
 service anvil {
   unix_listener anvil-auth-penalty {
     mode = 0
   }
 }
+@OAUTH2@
 passdb {
   driver = passwd-file
   args = username_format=%u @FOLDER@/users
@@ -665,6 +688,22 @@ userdb {
   driver = static
   args = uid=@OWNER@ gid=@OWNER@ home=@FOLDER@/mail/%u
 }
+";
+
+const OAUTH2_PASSDB: &str = "
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = @FOLDER@/oauth2.conf
+}
+";
+
+const OAUTH2_CONF: &str = "
+introspection_url = @URL@
+introspection_mode = post
+active_attribute = active
+active_value = true
+username_attribute = username
 ";
 
 const SASL_ONLY: &str = "

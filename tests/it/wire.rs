@@ -121,7 +121,10 @@ impl LiveDesk {
     }
 
     /// Not started yet.
-    fn prepared(servers: &MailServers, change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn prepared(
+        servers: &MailServers,
+        change: impl FnOnce(String) -> String,
+    ) -> LiveDesk {
         LiveDesk::new(|settings| {
             let settings = (settings + SERVERS)
                 .replace("@IMAPS@", &servers.imaps_port().to_string())
@@ -213,7 +216,7 @@ impl LiveDesk {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
-    fn program(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_deletion-desk"));
         program.arg("--config").arg(self.file("bot.toml")).args(arguments);
         // Nothing of the environment of whoever runs the tests.
@@ -448,7 +451,12 @@ impl LiveDesk {
     }
 
     /// The newest of them.
-    async fn letter(&self, servers: &MailServers, address: &str, count: usize) -> Letter {
+    pub(crate) async fn letter(
+        &self,
+        servers: &MailServers,
+        address: &str,
+        count: usize,
+    ) -> Letter {
         let mut letters = self.letters(servers, address, count).await;
         letters.pop().unwrap()
     }
