@@ -170,6 +170,12 @@ impl LiveDesk {
         .await;
     }
 
+    /// Starts the daemon; the inbox may be out of reach.
+    pub(crate) async fn starts_without_a_look(&mut self) {
+        self.launches();
+        self.until_log_says("started").await;
+    }
+
     fn launches(&mut self) {
         let mut log = OpenOptions::new();
         let log = log.create(true).append(true).open(self.file("log")).unwrap();
