@@ -214,7 +214,10 @@ impl TokenSource {
         let settings = self.settings();
         let file = &settings.token_file;
         let lock = file.lock().await?;
-        let on_disk = file.take_up(&lock);
+        let on_disk = match file.take_up(&lock) {
+            Err(why @ OAuthError::CannotKeep { .. }) => return Err(why),
+            on_disk => on_disk,
+        };
         // Whoever signed in meanwhile goes before what could not be written.
         held.unkept.take_if(|unkept| {
             on_disk.as_ref().is_ok_and(|kept| kept.signed_in_at > unkept.signed_in_at)

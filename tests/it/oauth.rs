@@ -7,10 +7,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use deletion_desk::config::Config;
 use deletion_desk::https::Https;
 use deletion_desk::oauth::{
     Flow, OAuthError, OAuthSettings, Provider, SecretPlace, TokenFile, TokenSource,
 };
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -500,6 +502,47 @@ async fn a_sign_in_is_not_spent_where_the_next_cannot_be_kept() {
     source.token().await.unwrap();
 }
 
+/// The provider has ended the old token, and the new one cannot take its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_sign_in_that_cannot_be_kept_is_kept_later() {
+    let tokens = TokenServer::start(DESK).await;
+    tokens.rotates(Rotation::Strict);
+    let (folder, source) = in_process(&tokens);
+    let file = folder.path().join("token");
+    signed_in(&tokens, &file);
+    let in_the_way = file.clone();
+    tokens.meanwhile(move || {
+        fs::remove_file(&in_the_way).unwrap();
+        fs::create_dir(&in_the_way).unwrap();
+        fs::write(in_the_way.join("x"), "").unwrap();
+    });
+    source.token().await.unwrap();
+    let why = source.try_renewal().await.unwrap_err();
+    assert!(matches!(why, OAuthError::CannotKeep { .. }), "{why}");
+    assert_eq!(tokens.asked_for(REFRESH), 1, "the new one is not spent");
+    source.token().await.expect("the token that there is");
+    fs::remove_dir_all(&file).unwrap();
+    source.try_renewal().await.unwrap();
+    assert_eq!(tokens.refresh_tokens(), [kept_token(&file)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_away_stops_nothing_while_the_token_is_good() {
+    let tokens = TokenServer::start(DESK).await;
+    tokens.tokens_live(30);
+    let (folder, source) = in_process(&tokens);
+    signed_in(&tokens, &folder.path().join("token"));
+    let shown = async || source.token().await.map(|t| t.expose_secret().to_owned());
+    let first = shown().await.unwrap();
+    tokens.refuses("temporarily_unavailable", "");
+    // In the last fifth of its life a token is renewed.
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(shown().await.unwrap(), first);
+    assert_eq!(tokens.asked_for(REFRESH), 2);
+    tokens.refuses_no_more();
+    assert_ne!(shown().await.unwrap(), first);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_that_others_can_read_or_that_is_of_another_app_is_refused() {
     let tokens = TokenServer::start(DESK).await;
@@ -538,4 +581,121 @@ async fn a_client_secret_goes_with_the_renewal_and_nothing_prints() {
     let kept = source.settings().token_file.read().unwrap();
     let printed = format!("{source:?} {:?} {token:?} {kept:?}", source.settings());
     assert_no_token_in(&[("debug", printed)], &tokens);
+}
+
+fn parsed(change: impl FnOnce(String) -> String) -> Result<Config, String> {
+    let imap = "kind = \"imap\"\nhost = \"imap.example\"\nusername = \"hello@flexus.example\"\n\
+                auth = \"oauth2\"";
+    let settings = crate::settings::SETTINGS
+        .replace("kind = \"maildir\"\npath = \"in\"", imap)
+        .replace("kind = \"maildir\"\npath = \"out\"", &imap.replace("imap", "smtp"));
+    Config::parse(Path::new("bot.toml"), &change(settings)).map_err(|why| why.to_string())
+}
+
+/// What the providers' own pages say.
+#[test]
+fn the_known_providers_need_no_addresses() {
+    let oauth2 = |text: &str| parsed(|s| format!("{s}[oauth2]\n{text}")).unwrap().oauth2.unwrap();
+    let google = oauth2("provider = \"google\"\nclient_id = \"x\"");
+    assert_eq!(google.flow(), Flow::Browser);
+    assert_eq!(google.token_url().unwrap().as_str(), "https://oauth2.googleapis.com/token");
+    assert_eq!(google.scope().unwrap(), "https://mail.google.com/");
+    assert_eq!(
+        google.authorize_url().unwrap().unwrap().as_str(),
+        "https://accounts.google.com/o/oauth2/v2/auth"
+    );
+    let microsoft =
+        oauth2("provider = \"microsoft\"\nclient_id = \"x\"\ntenant = \"flexus.example\"");
+    assert_eq!(microsoft.flow(), Flow::Device);
+    let at = "https://login.microsoftonline.com/flexus.example/oauth2/v2.0/";
+    assert_eq!(microsoft.token_url().unwrap().as_str(), format!("{at}token"));
+    assert_eq!(microsoft.device_url().unwrap().unwrap().as_str(), format!("{at}devicecode"));
+    assert_eq!(
+        microsoft.scope().unwrap(),
+        "https://outlook.office.com/IMAP.AccessAsUser.All https://outlook.office.com/SMTP.Send \
+         offline_access"
+    );
+    let alone = oauth2(
+        "provider = \"microsoft\"\nclient_id = \"x\"\ntenant = \"flexus.example\"\n\
+         flow = \"client-credentials\"\nclient_secret_env = \"S\"",
+    );
+    assert_eq!(alone.scope().unwrap(), "https://outlook.office365.com/.default");
+}
+
+#[test]
+fn wrong_settings_are_told_with_their_key() {
+    let google = "[oauth2]\nprovider = \"google\"\n";
+    let microsoft = "[oauth2]\nprovider = \"microsoft\"\nclient_id = \"x\"\n";
+    let custom = "[oauth2]\nprovider = \"custom\"\nclient_id = \"x\"\n";
+    for (text, says) in [
+        ("", "mailbox.auth: \"oauth2\" needs a section [oauth2]"),
+        (google, "oauth2.client_id: set it to the ID of the app"),
+        (
+            &format!("{google}client_id = \"x\"\nflow = \"device\""),
+            "oauth2.flow: Google's device sign-in gives no access to mail; use \"browser\"",
+        ),
+        (
+            &format!("{google}client_id = \"x\"\nflow = \"client-credentials\""),
+            "oauth2.service_account_file: at Google",
+        ),
+        (
+            &format!("{google}service_account_file = \"x\""),
+            "oauth2.service_account_file: it goes with flow = \"client-credentials\"",
+        ),
+        (
+            &format!("{microsoft}flow = \"client-credentials\""),
+            "oauth2.client_secret_file: flow = \"client-credentials\" needs it",
+        ),
+        (
+            &format!("{microsoft}flow = \"client-credentials\"\nclient_secret_env = \"S\""),
+            "oauth2.tenant: flow = \"client-credentials\" needs that of your organization",
+        ),
+        (&format!("{microsoft}tenant = \"a/b\""), "oauth2.tenant: it is a domain"),
+        (custom, "oauth2.token_url: a provider of your own needs it"),
+        (
+            &format!("{custom}scope = \"mail\"\ntoken_url = \"http://login.example/\""),
+            "oauth2.token_url: it has to begin with https://",
+        ),
+        (
+            &format!("{custom}scope = \"mail\"\ntoken_url = \"https://login.example/\""),
+            "oauth2.device_url: flow = \"device\" needs it",
+        ),
+        (&format!("{microsoft}tennant = \"x\""), "unknown field `tennant`"),
+        (
+            &format!("{microsoft}[watch]\nping_url = \"http://hc-ping.example/x\""),
+            "watch.ping_url: it has to begin with https://",
+        ),
+    ] {
+        let why = parsed(|settings| settings + text).unwrap_err();
+        assert!(why.contains(says), "{text}\n{why}");
+    }
+    let password = |s: String| s.replacen("auth =", "password_file = \"p\"\nauth =", 1) + microsoft;
+    let why = parsed(password).unwrap_err();
+    assert!(why.contains("mailbox.password_file: auth = \"oauth2\" uses no password"), "{why}");
+    assert!(parsed(|settings| settings + microsoft).is_ok());
+}
+
+/// The lines that stand commented in the shipped file are true keys.
+#[test]
+fn the_shipped_settings_name_every_key() {
+    let shipped = include_str!("../../bot.toml");
+    let at = shipped.find("# [oauth2]").unwrap();
+    let (before, rest) = shipped.split_at(at);
+    let end = rest.find("\n\n").unwrap();
+    let (section, after) = rest.split_at(end);
+    let keys: String = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with('[') || line.contains(" = ") && !line.starts_with("google"))
+        .filter(|line| !line.starts_with("client_secret_env"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for key in ["flow", "tenant", "service_account_file", "token_file", "scope", "ca_file"] {
+        assert!(keys.contains(&format!("\n{key} = ")), "{key} in\n{keys}");
+    }
+    // That one goes with another flow than the rest.
+    let keys = keys.replace("service_account_file", "# service_account_file");
+    let text = format!("{before}{keys}{after}");
+    let config = Config::parse(Path::new("bot.toml"), &text).unwrap();
+    assert_eq!(config.oauth2.unwrap().provider, Provider::Microsoft);
 }

@@ -41,6 +41,8 @@ struct State {
     /// Each renewal gives another refresh token; the old one ends when the new one is used, or
     /// at once.
     rotation: Rotation,
+    /// What happens between a renewal and its answer.
+    meanwhile: Option<Box<dyn Fn() + Send>>,
     /// What renewals and apps are refused with: error, description.
     refuses: Option<(String, String)>,
     client_secret: Option<String>,
@@ -79,6 +81,7 @@ impl TokenServer {
             mailbox: mailbox.to_owned(),
             lives: 3600,
             rotation: Rotation::None,
+            meanwhile: None,
             refuses: None,
             client_secret: None,
             account_key: None,
@@ -154,6 +157,11 @@ impl TokenServer {
 
     pub(crate) fn refuses_no_more(&self) {
         self.state().refuses = None;
+    }
+
+    /// Does something before the next renewals are answered.
+    pub(crate) fn meanwhile(&self, happens: impl Fn() + Send + 'static) {
+        self.state().meanwhile = Some(Box::new(happens));
     }
 
     pub(crate) fn client_secret_is(&self, secret: &str) {
@@ -331,6 +339,9 @@ impl State {
                 }
                 if self.rotation == Rotation::Strict {
                     self.refresh.clear();
+                }
+                if let Some(happens) = self.meanwhile.take() {
+                    happens();
                 }
                 self.grant(self.rotation != Rotation::None)
             }
