@@ -220,10 +220,6 @@ async fn a_revoked_sign_in_is_told_with_its_remedy_and_the_next_one_needs_no_res
     connections_end(&servers).await;
     desk.until_log_says("no longer accepts the sign-in (invalid_grant)").await;
     desk.until_log_says("Run `deletion-desk login` on the host and sign in again").await;
-    let asked = tokens.asked_for(REFRESH);
-    // The inbox is tried again meanwhile.
-    tokio::time::sleep(Duration::from_secs(15)).await;
-    assert_eq!(tokens.asked_for(REFRESH), asked, "the provider is asked once about a dead sign-in");
     let failure = desk.check_fails_at("sign-in");
     assert!(failure.contains("(invalid_grant)"), "{failure}");
     assert!(desk.runs());
@@ -500,6 +496,23 @@ async fn a_sign_in_is_not_spent_where_the_next_cannot_be_kept() {
     assert_eq!(tokens.asked_for(REFRESH), 0);
     fs::remove_dir(folder.path().join("token.next")).unwrap();
     source.token().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_asked_once_about_a_dead_sign_in_and_at_once_about_the_next() {
+    let tokens = TokenServer::start(DESK).await;
+    let (folder, source) = in_process(&tokens);
+    let file = folder.path().join("token");
+    signed_in(&tokens, &file);
+    tokens.is_revoked();
+    for _ in 0..3 {
+        let why = source.token().await.unwrap_err();
+        assert!(matches!(why, OAuthError::SignInEnded { .. }), "{why}");
+    }
+    assert_eq!(tokens.asked_for(REFRESH), 1);
+    signed_in(&tokens, &file);
+    source.token().await.unwrap();
+    assert_eq!(tokens.asked_for(REFRESH), 2);
 }
 
 /// The provider has ended the old token, and the new one cannot take its place.
