@@ -9,6 +9,9 @@
 //!               web page, clock, command line ─▶ (the same) case ─▶ …
 //! ```
 //!
+//! `oauth` gives mailbox and submission their tokens where a provider takes no passwords; `https`
+//! and `tls` are what it and they stand on.
+//!
 //! [`bot`] is the loop that goes through it; read that first. [`wake`] lists all that can make
 //! it act. [`commands`] is the command line.
 //!
@@ -34,13 +37,16 @@ pub mod commands;
 pub mod compose;
 pub mod config;
 pub mod digest;
+pub mod https;
 pub mod mail;
 pub mod mailbox;
+pub mod oauth;
 pub mod schedule;
 pub mod step;
 pub mod store;
 pub mod submission;
 pub mod systemd;
+pub mod tls;
 pub mod trouble;
 pub mod wake;
 pub mod web;

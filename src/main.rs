@@ -39,6 +39,7 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
     match line.command {
         Command::Demo(args) => commands::demo::demo(args).await,
         Command::Run => commands::run::run(config).await,
+        Command::Login => commands::login::login(config).await,
         Command::Check(args) => commands::check::check(config, args).await,
         Command::Explain(args) => commands::explain::explain(config, &args),
         Command::Cases(command) => commands::cases::cases(config, command).await,

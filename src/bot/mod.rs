@@ -9,6 +9,7 @@ mod follow;
 pub mod intake;
 pub mod outbound;
 pub mod page;
+pub mod ping;
 mod reading;
 mod side;
 pub mod staff;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -117,6 +118,8 @@ pub struct Bot {
     in_hand: usize,
     /// When letters were handed to workers, in the last minute.
     handed_out_at: Vec<DateTime<Utc>>,
+    /// Told after each good poll.
+    polled: Arc<Notify>,
     stopping: watch::Sender<bool>,
 }
 
@@ -191,6 +194,7 @@ impl Bot {
             open_cases: None,
             in_hand: 0,
             handed_out_at: Vec::new(),
+            polled: Arc::default(),
             stopping: watch::Sender::new(false),
         };
         bot.remember_alarm().await?;
@@ -205,6 +209,11 @@ impl Bot {
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is told after each good poll.
+    pub fn polled(&self) -> Arc<Notify> {
+        Arc::clone(&self.polled)
     }
 
     /// Tells workers that no further letter should be begun.
@@ -352,7 +361,10 @@ impl Bot {
                 drop(answer.send(self.plan(&folder, seen).await?))
             }
             Wake::Fetched(folder, batch, answer) => self.begin(folder, batch, answer).await?,
-            Wake::Polled => self.poll_went_well().await?,
+            Wake::Polled => {
+                self.poll_went_well().await?;
+                self.polled.notify_one();
+            }
             Wake::PollFailed(failure) => self.poll_failed(failure).await?,
             Wake::LineFailed(failure) => self.submission_failed(failure),
             Wake::LineWorks => self.submission_works().await?,

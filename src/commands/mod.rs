@@ -8,6 +8,7 @@ pub mod digest;
 pub mod explain;
 pub mod journal;
 pub mod letters;
+pub mod login;
 pub mod messages;
 pub mod reload;
 pub mod run;
@@ -51,6 +52,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Look after the inbox until stopped (Ctrl-C or SIGTERM)
     Run,
+    /// Sign in at Google, Microsoft or another provider, where auth = "oauth2"; once, by hand
+    Login,
     /// Try configuration, rules, templates, database, mailbox and mail server; one line each
     Check(check::CheckArgs),
     /// Say what the bot would do with mails in files, and why; changes and sends nothing

@@ -15,8 +15,8 @@ use tracing::{error, info, warn};
 
 use super::reload::Reload;
 use super::setup::{Setup, lock};
-use crate::bot::Bot;
 use crate::bot::tasks::{self, Poll, WAKES_WAITING_MAX};
+use crate::bot::{Bot, ping};
 use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
 use crate::compose::Templates;
@@ -83,6 +83,7 @@ pub async fn start(
     let mailbox = setup.mailbox()?;
     let beside = setup.side_folders()?;
     let (submitter, lines) = setup.submitter()?;
+    let ping = setup.ping()?;
     let clock = Clock::System;
     let started_at = clock.now();
     let shared = Arc::new(settings.clone());
@@ -99,6 +100,9 @@ pub async fn start(
     };
     let mut tasks =
         tasks::start(mailbox, beside, (&submitter, lines), poll, &wakes, &bot.stopping());
+    if let Some((https, url)) = ping {
+        tasks.spawn(ping::after_polls(https, url, bot.polled()));
+    }
     let (stop_page, page_stops) = oneshot::channel::<()>();
     if let Some(page) = page {
         let web = Web {

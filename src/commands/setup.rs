@@ -4,10 +4,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use data_encoding::HEXLOWER;
 use tokio::task::{JoinHandle, spawn_blocking};
+use url::Url;
 
 use crate::bot::Settings;
 use crate::bot::timer::CLOCK;
@@ -17,8 +19,10 @@ use crate::classify::shipped::RULES;
 use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::compose::shipped::TEMPLATES;
-use crate::config::{Config, ImapSection, ImapTls, MailboxSection, SmtpSection, SmtpTls};
+use crate::config::{Auth, Config, ImapSection, ImapTls, MailboxSection, SmtpSection, SmtpTls};
+use crate::https::{self, Https};
 use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox, Place, SideFolders};
+use crate::oauth::{OAuthSettings, SecretPlace, SignIn, TokenFile, TokenSource};
 use crate::store::{Access, Store};
 use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 
@@ -30,6 +34,8 @@ const KEY_BYTES: usize = 32;
 pub struct Setup {
     /// `bot.toml`.
     pub config: Config,
+    /// One source of tokens for all connections.
+    tokens: OnceLock<TokenSource>,
 }
 
 impl Setup {
@@ -38,7 +44,7 @@ impl Setup {
     /// # Errors
     /// One message: file, key or line, what is wrong, what to do.
     pub fn read(config: &Path) -> Result<Setup> {
-        Ok(Setup { config: Config::read(config)? })
+        Ok(Setup { config: Config::read(config)?, tokens: OnceLock::new() })
     }
 
     /// The rules, compiled and tried on their own examples.
@@ -200,10 +206,9 @@ impl Setup {
             port: imap.port,
             tls: imap.tls == ImapTls::Implicit,
             username: imap.username.clone(),
-            password: self
-                .config
-                .secret(&imap.password_file, &imap.password_env)
-                .map_err(|why| anyhow!("mailbox: {why}"))?,
+            sign_in: self
+                .sign_in(imap.auth, &imap.password_file, &imap.password_env)
+                .context("mailbox")?,
             folder: imap.folder.clone(),
             ca_pem: self.ca(imap.ca_file.as_deref())?,
             idle: imap.idle,
@@ -231,8 +236,8 @@ impl Setup {
         let login = match &smtp.username {
             None => None,
             Some(username) => {
-                let secret = self.config.secret(&smtp.password_file, &smtp.password_env);
-                Some((username.clone(), secret.map_err(|why| anyhow!("smtp: {why}"))?))
+                let sign_in = self.sign_in(smtp.auth, &smtp.password_file, &smtp.password_env);
+                Some((username.clone(), sign_in.context("smtp")?))
             }
         };
         let settings = SmtpSettings {
@@ -244,6 +249,66 @@ impl Setup {
             hello: self.config.identity.address.domain().to_owned(),
         };
         Ok((Submitter::Smtp(settings.into()), smtp.connections_max))
+    }
+
+    /// Who is called after each good poll, and by what.
+    ///
+    /// # Errors
+    /// When the address is none, or there is no certificate to trust.
+    pub fn ping(&self) -> Result<Option<(Https, Url)>> {
+        let Some(url) = &self.config.watch.ping_url else { return Ok(None) };
+        let url = https::address(url).map_err(|why| anyhow!("watch.ping_url: {why}"))?;
+        Ok(Some((Https::new(None)?, url)))
+    }
+
+    fn sign_in(&self, auth: Auth, file: &Option<PathBuf>, env: &Option<String>) -> Result<SignIn> {
+        match auth {
+            Auth::Password => {
+                let secret = self.config.secret(file, env);
+                Ok(SignIn::Password(secret.map_err(|why| anyhow!(why))?))
+            }
+            Auth::OAuth2 => Ok(SignIn::OAuth2(self.tokens()?)),
+        }
+    }
+
+    /// Where tokens come from, if the mailbox or the mail server takes any.
+    ///
+    /// # Errors
+    /// As [`Setup::mailbox`].
+    pub fn tokens(&self) -> Result<TokenSource> {
+        if let Some(tokens) = self.tokens.get() {
+            return Ok(tokens.clone());
+        }
+        let oauth2 = self.config.oauth2.as_ref().context("bot.toml has no section [oauth2]")?;
+        let wrong = |why: String| anyhow!("oauth2: {why}");
+        let mailbox = match (&self.config.mailbox, &self.config.smtp) {
+            (MailboxSection::Imap(imap), _) => imap.username.clone(),
+            (_, SmtpSection::Smtp(smtp)) => smtp.username.clone().unwrap_or_default(),
+            _ => String::new(),
+        };
+        let secret = match (&oauth2.client_secret_file, &oauth2.client_secret_env) {
+            (Some(file), _) => Some(SecretPlace::File(self.config.resolve(file))),
+            (None, Some(name)) => Some(SecretPlace::Variable(name.clone())),
+            (None, None) => None,
+        };
+        let tokens = TokenSource::new(OAuthSettings {
+            provider: oauth2.provider,
+            flow: oauth2.flow(),
+            client_id: oauth2.client_id.clone().unwrap_or_default(),
+            client_secret: secret,
+            token_url: oauth2.token_url().map_err(wrong)?,
+            device_url: oauth2.device_url().map_err(wrong)?,
+            authorize_url: oauth2.authorize_url().map_err(wrong)?,
+            scope: oauth2.scope().unwrap_or_default(),
+            token_file: TokenFile::new(self.config.resolve(&oauth2.token_file)),
+            service_account: oauth2
+                .service_account_file
+                .as_ref()
+                .map(|key| self.config.resolve(key)),
+            mailbox,
+            https: Https::new(self.ca(oauth2.ca_file.as_deref())?.as_deref())?,
+        });
+        Ok(self.tokens.get_or_init(|| tokens).clone())
     }
 
     fn ca(&self, file: Option<&Path>) -> Result<Option<Vec<u8>>> {

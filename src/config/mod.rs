@@ -1,6 +1,7 @@
 //! `bot.toml` → [`Config`], checked once. Unknown keys are refused; every error says where it
 //! is and what to do.
 
+mod oauth2;
 pub mod sections;
 mod values;
 
@@ -24,6 +25,7 @@ use crate::classify::form::FormSetting;
 use crate::compose::Identity;
 use crate::mail::Bounds;
 use crate::mail::address::LOCAL_PART_OCTETS_MAX;
+pub use oauth2::{Auth, OAuth2Section};
 pub use sections::*;
 
 /// All of `bot.toml`. What a key means stands in the shipped file.
@@ -42,6 +44,9 @@ pub struct Config {
     pub smtp: SmtpSection,
     pub database: DatabaseSection,
     pub web: WebSection,
+    pub oauth2: Option<OAuth2Section>,
+    #[serde(default)]
+    pub watch: WatchSection,
     #[serde(default)]
     pub verification: VerificationSection,
     pub policy: PolicySection,
@@ -106,7 +111,10 @@ impl Config {
     /// What the types cannot say.
     fn check(&self, text: &str) -> Result<()> {
         let found = self.wrong_about_desk().or_else(|| self.wrong_about_page());
-        match found.or_else(|| self.wrong_about_numbers()).or_else(|| self.wrong_about_servers()) {
+        let found = found.or_else(|| self.wrong_about_numbers());
+        let found = found.or_else(|| self.wrong_about_servers());
+        let found = found.or_else(|| self.wrong_about_sign_in());
+        match found.or_else(|| self.wrong_about_watch()) {
             Some(Wrong(section, key, what)) => Err(self.problem(text, section, key, &what)),
             None => Ok(()),
         }
@@ -222,14 +230,19 @@ impl Config {
         let wrong =
             |section: &str, key: &str, what: String| self.problem(&text, section, key, &what);
         if let MailboxSection::Imap(imap) = &self.mailbox {
-            self.check_secret(&imap.password_file, &imap.password_env, true)
+            let needed = imap.auth == Auth::Password;
+            self.check_secret(&imap.password_file, &imap.password_env, needed)
                 .map_err(|why| wrong("mailbox", password_key(&imap.password_env), why))?;
             self.check_file(&imap.ca_file).map_err(|why| wrong("mailbox", "ca_file", why))?;
         }
         if let SmtpSection::Smtp(smtp) = &self.smtp {
-            self.check_secret(&smtp.password_file, &smtp.password_env, smtp.username.is_some())
+            let needed = smtp.username.is_some() && smtp.auth == Auth::Password;
+            self.check_secret(&smtp.password_file, &smtp.password_env, needed)
                 .map_err(|why| wrong("smtp", password_key(&smtp.password_env), why))?;
             self.check_file(&smtp.ca_file).map_err(|why| wrong("smtp", "ca_file", why))?;
+        }
+        if let Some(oauth2) = self.oauth2.as_ref().filter(|_| self.uses_oauth2()) {
+            self.check_file(&oauth2.ca_file).map_err(|why| wrong("oauth2", "ca_file", why))?;
         }
         Ok(())
     }

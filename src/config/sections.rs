@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer};
 
+use super::oauth2::Auth;
 use super::values::{
     duration, english, http_url, imaps_port, inbox, message_bytes_max, minute, public_url, seven,
     ten, thirty, time_zone, two, wanted, yes,
@@ -89,6 +90,8 @@ pub struct ImapSection {
     #[serde(default)]
     pub tls: ImapTls,
     pub username: String,
+    #[serde(default)]
+    pub auth: Auth,
     pub password_file: Option<PathBuf>,
     pub password_env: Option<String>,
     #[serde(default = "inbox")]
@@ -158,6 +161,8 @@ pub struct SmtpServer {
     #[serde(default)]
     pub tls: SmtpTls,
     pub username: Option<String>,
+    #[serde(default)]
+    pub auth: Auth,
     pub password_file: Option<PathBuf>,
     pub password_env: Option<String>,
     pub ca_file: Option<PathBuf>,
@@ -264,6 +269,13 @@ pub struct StaffSection {
 #[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
 pub struct AccountsSection {
     pub csv: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the shipped bot.toml documents each key")]
+pub struct WatchSection {
+    pub ping_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

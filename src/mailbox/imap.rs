@@ -8,18 +8,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use async_imap::imap_proto::{AttributeValue, Response};
 use chrono::{DateTime, Utc};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use secrecy::SecretString;
+use rustls::pki_types::ServerName;
 use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::bounded::Bounded;
-use super::imap_session::{self, ImapSession, SILENCE_MAX, Wire};
+use super::imap_session::{self, ImapSession, Proof, SILENCE_MAX, Wire};
 use super::{Fetched, Seen};
+use crate::oauth::SignIn;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The whole set of UIDs is compared this often, for servers that rewind UIDNEXT.
@@ -43,8 +41,8 @@ pub struct ImapSettings {
     pub tls: bool,
     /// Login name.
     pub username: String,
-    /// Password.
-    pub password: SecretString,
+    /// Password, or token of a provider.
+    pub sign_in: SignIn,
     /// Folder.
     pub folder: String,
     /// A CA to trust in place of the system's, PEM.
@@ -277,8 +275,18 @@ fn uid_set(uids: &[u32]) -> String {
 }
 
 pub(super) async fn connect(settings: &ImapSettings) -> Result<ImapSession> {
+    match &settings.sign_in {
+        SignIn::Password(password) => open(settings, Proof::Password(password.clone())).await,
+        SignIn::OAuth2(tokens) => {
+            let attempt = |token| open(settings, Proof::Token(token));
+            tokens.log_in(&settings.host, attempt).await
+        }
+    }
+}
+
+async fn open(settings: &ImapSettings, proof: Proof) -> Result<ImapSession> {
     let wire = open_wire(settings).await?;
-    ImapSession::open(wire, &settings.username, &settings.password, &settings.folder).await
+    ImapSession::open(wire, &settings.username, proof, &settings.folder).await
 }
 
 async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
@@ -290,7 +298,8 @@ async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
     tcp.set_nodelay(true)?;
     let literal_bytes_max = settings.message_bytes_max as u64 + 64 * 1024;
     let wire: Box<dyn Wire> = if settings.tls {
-        let connector = TlsConnector::from(Arc::new(tls_config(settings.ca_pem.as_deref())?));
+        let connector =
+            TlsConnector::from(Arc::new(crate::tls::client_config(settings.ca_pem.as_deref())?));
         let name = ServerName::try_from(host.to_owned())
             .with_context(|| format!("{host} is no host name"))?;
         let tls = timeout(CONNECT_TIMEOUT, connector.connect(name, tcp))
@@ -306,28 +315,6 @@ async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
         Box::new(Bounded::new(BufWriter::new(tcp), literal_bytes_max))
     };
     Ok(wire)
-}
-
-/// The system's certificates, or the one CA that the operator names.
-fn tls_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    match ca_pem {
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                roots.add(certificate.context("The CA file is no PEM")?)?;
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    if roots.is_empty() {
-        bail!("There is no certificate to trust; install ca-certificates or name a ca_file");
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

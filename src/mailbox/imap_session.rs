@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
+use crate::oauth::{TokenRefused, xoauth2};
 use crate::trouble::{Trouble, asks_to_slow_down};
 
 /// Longest silence of the server inside one answer.
@@ -36,12 +37,20 @@ pub(super) struct ImapSession {
     pub(super) has_news: bool,
 }
 
-/// SASL PLAIN (RFC 4616); LOGIN cannot carry a password beyond ASCII.
-struct Plain {
+/// What a login is proved by.
+pub(super) enum Proof {
+    Password(SecretString),
+    /// Of a provider (XOAUTH2).
+    Token(SecretString),
+}
+
+/// SASL in one answer: PLAIN (RFC 4616), since LOGIN cannot carry a password beyond ASCII, or
+/// XOAUTH2. Whoever asks further tells of an error there, and wants an empty line.
+struct OneAnswer {
     response: Option<String>,
 }
 
-impl Authenticator for Plain {
+impl Authenticator for OneAnswer {
     type Response = String;
     fn process(&mut self, _challenge: &[u8]) -> String {
         self.response.take().unwrap_or_default()
@@ -53,12 +62,15 @@ impl ImapSession {
     pub(super) async fn open(
         wire: Box<dyn Wire>,
         username: &str,
-        password: &SecretString,
+        proof: Proof,
         folder: &str,
     ) -> Result<ImapSession> {
         let mut client = Client::new(wire);
         let plain = greet(&mut client).await?;
-        let session = log_in(client, username, password, plain).await?;
+        let session = match proof {
+            Proof::Password(password) => log_in(client, username, &password, plain).await?,
+            Proof::Token(token) => show_token(client, username, &token).await?,
+        };
         let mut open = ImapSession {
             session,
             uid_validity: 0,
@@ -341,7 +353,7 @@ async fn log_in(
     let attempt = async {
         if plain || !secret.is_ascii() || !username.is_ascii() {
             let response = Some(format!("\0{username}\0{secret}"));
-            client.authenticate("PLAIN", Plain { response }).await
+            client.authenticate("PLAIN", OneAnswer { response }).await
         } else {
             client.login(username, secret).await
         }
@@ -355,6 +367,25 @@ async fn log_in(
         }
         async_imap::error::Error::No(text) => {
             anyhow!("The server refuses the login ({text})").context(Trouble::PasswordRefused)
+        }
+        other => anyhow!(other).context("The login failed"),
+    })
+}
+
+/// XOAUTH2 (developers.google.com/gmail/imap/xoauth2-protocol).
+async fn show_token(
+    client: Client<Box<dyn Wire>>,
+    username: &str,
+    token: &SecretString,
+) -> Result<Session<Box<dyn Wire>>> {
+    let answer = OneAnswer { response: Some(xoauth2(username, token)) };
+    let done = timeout(SILENCE_MAX, client.authenticate("XOAUTH2", answer))
+        .await
+        .context("The login was not answered within a minute")?;
+    done.map_err(|(why, _)| match why {
+        async_imap::error::Error::No(_) => anyhow!(TokenRefused),
+        async_imap::error::Error::Bad(_) => {
+            anyhow!("The server knows no XOAUTH2; set mailbox.auth = \"password\"")
         }
         other => anyhow!(other).context("The login failed"),
     })

@@ -3,6 +3,11 @@
 //! there leaves an answer behind that the next one takes for its own.
 
 use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -14,13 +19,18 @@ use lettre::transport::smtp::client::{
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Parcel;
 use super::refusal::{Refused, asks_to_slow_down};
 use crate::mail::EmailAddress;
+use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
 use crate::store::attempts::End;
 use crate::trouble::{Failure, Trouble};
 
@@ -51,8 +61,8 @@ pub struct SmtpSettings {
     pub port: u16,
     /// Protection.
     pub tls: Tls,
-    /// Login name and password; none for a server that trusts this machine.
-    pub login: Option<(String, SecretString)>,
+    /// Login name, and password or token; none for a server that trusts this machine.
+    pub login: Option<(String, SignIn)>,
     /// A CA to trust in place of the system's, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// The name we greet with.
@@ -72,9 +82,61 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+/// TLS from the first byte, as lettre takes it.
+#[derive(Debug)]
+struct TlsWire(TlsStream<TcpStream>);
+
+impl AsyncTokioStream for TlsWire {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().0.peer_addr()
+    }
+}
+
+impl AsyncRead for TlsWire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsWire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 impl SmtpSettings {
     /// Connects and logs in.
     pub(super) async fn connect(&self) -> Result<Connection> {
+        match &self.login {
+            None => Ok(Connection::new(self.open().await?)),
+            Some((username, SignIn::Password(password))) => {
+                self.show_password(username, password).await
+            }
+            Some((username, SignIn::OAuth2(tokens))) => {
+                let attempt = |token| self.show_token(username, token);
+                tokens.log_in(&self.host, attempt).await
+            }
+        }
+    }
+
+    /// Connects, and greets.
+    async fn open(&self) -> Result<AsyncSmtpConnection> {
         let place = format!("{}:{}", self.host, self.port);
         let hello = ClientId::Domain(self.hello.clone());
         let tls = self.tls_parameters()?;
@@ -104,16 +166,44 @@ impl SmtpSettings {
                     because(&why, format!("{place}: STARTTLS failed: {}", in_words(&why)))
                 })?;
         }
-        if let Some((username, password)) = &self.login {
-            let credentials =
-                Credentials::new(username.clone(), password.expose_secret().to_owned());
-            let mechanisms = [Mechanism::Plain, Mechanism::Login];
-            timeout(CONNECT_TIMEOUT, connection.auth(&mechanisms, &credentials))
-                .await
-                .with_context(|| format!("{place}: the login was not answered"))?
-                .map_err(|why| login_failed(&why, &place))?;
+        Ok(connection)
+    }
+
+    async fn show_password(&self, username: &str, password: &SecretString) -> Result<Connection> {
+        let mut connection = self.open().await?;
+        let place = format!("{}:{}", self.host, self.port);
+        let credentials =
+            Credentials::new(username.to_owned(), password.expose_secret().to_owned());
+        let mechanisms = [Mechanism::Plain, Mechanism::Login];
+        timeout(CONNECT_TIMEOUT, connection.auth(&mechanisms, &credentials))
+            .await
+            .with_context(|| format!("{place}: the login was not answered"))?
+            .map_err(|why| login_failed(&why, &place))?;
+        Ok(Connection::new(connection))
+    }
+
+    /// XOAUTH2, step by step: lettre takes the server's explanation (334) for an end, and leaves
+    /// the refusal itself unread.
+    async fn show_token(&self, username: &str, token: SecretString) -> Result<Connection> {
+        let mut connection = self.open().await?;
+        let place = format!("{}:{}", self.host, self.port);
+        if !connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
+            bail!("{place} offers no XOAUTH2; set smtp.auth = \"password\"");
         }
-        Ok(Connection { smtp: connection, is_used: false })
+        let login = async {
+            let words = xoauth2_base64(username, &token);
+            let answer = connection.command(format!("AUTH XOAUTH2 {words}\r\n")).await?;
+            if answer.has_code(334) { connection.command("\r\n").await } else { Ok(answer) }
+        };
+        let answered = timeout(CONNECT_TIMEOUT, login)
+            .await
+            .with_context(|| format!("{place}: the login was not answered"))?;
+        match answered {
+            Ok(answer) if answer.has_code(235) => Ok(Connection::new(connection)),
+            Ok(answer) => bail!("{place} answers the login with {}", answer.code()),
+            Err(why) if why.is_permanent() => Err(anyhow!(TokenRefused)),
+            Err(why) => bail!("{place} does not take the login now: {}", in_words(&why)),
+        }
     }
 
     /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
@@ -121,7 +211,14 @@ impl SmtpSettings {
     async fn wire(&self) -> Result<Box<dyn AsyncTokioStream>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
-        Ok(Box::new(tcp))
+        if self.tls != Tls::Implicit {
+            return Ok(Box::new(tcp));
+        }
+        let name = ServerName::try_from(self.host.clone())
+            .with_context(|| format!("{} is no host name", self.host))?;
+        let config = crate::tls::client_config(self.ca_pem.as_deref())?;
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+        Ok(Box::new(TlsWire(tls.context("the TLS handshake failed")?)))
     }
 
     fn tls_parameters(&self) -> Result<Option<TlsParameters>> {
@@ -147,6 +244,10 @@ impl SmtpSettings {
 }
 
 impl Connection {
+    fn new(smtp: AsyncSmtpConnection) -> Connection {
+        Connection { smtp, is_used: false }
+    }
+
     /// One envelope, one mail.
     pub(super) async fn submit(&mut self, parcel: &Parcel) -> End {
         let connection = &mut self.smtp;

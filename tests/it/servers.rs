@@ -72,7 +72,7 @@ impl MailServers {
     /// When a program is missing or a server does not start: a test that needs mail servers is
     /// never skipped.
     pub(crate) fn start(addresses: &[&str]) -> MailServers {
-        MailServers::start_with(addresses, |settings| settings)
+        MailServers::launch(addresses, "", |settings| settings)
     }
 
     /// The same, with changes to the settings of Postfix and to its table of mailboxes.
@@ -80,6 +80,20 @@ impl MailServers {
     /// # Panics
     /// As [`MailServers::start`].
     pub(crate) fn start_with(addresses: &[&str], change: impl Fn(String) -> String) -> MailServers {
+        MailServers::launch(addresses, "", change)
+    }
+
+    /// As `start`, and Dovecot (for Postfix too) also takes tokens (XOAUTH2) that the server at
+    /// `introspection_url` knows.
+    pub(crate) fn with_tokens(addresses: &[&str], introspection_url: &str) -> MailServers {
+        MailServers::launch(addresses, introspection_url, |settings| settings)
+    }
+
+    fn launch(
+        addresses: &[&str],
+        introspection_url: &str,
+        change: impl Fn(String) -> String,
+    ) -> MailServers {
         assert_eq!(
             fs::metadata("/proc/self").expect("/proc is mounted").uid(),
             0,
@@ -92,8 +106,15 @@ impl MailServers {
             std::array::from_fn(|_| Port::reserve());
         make_certificates(root);
         let mailboxes = make_mailboxes(root, addresses);
+        let (mechanisms, passdb) = match introspection_url {
+            "" => ("", ""),
+            _ => (" xoauth2 oauthbearer", OAUTH2_PASSDB),
+        };
+        write(&root.join("oauth2.conf"), OAUTH2_CONF.replace("@URL@", introspection_url));
         let config = |text: &str| {
-            text.replace("@FOLDER@", root.to_str().expect("a UTF-8 path"))
+            text.replace("@MECHANISMS@", mechanisms)
+                .replace("@OAUTH2@", passdb)
+                .replace("@FOLDER@", root.to_str().expect("a UTF-8 path"))
                 .replace("@DOMAINS@", &domains(addresses).join(", "))
                 .replace("@OWNER@", &MAIL_OWNER.to_string())
                 .replace("@IMAPS@", &imaps.number.to_string())
@@ -134,6 +155,11 @@ impl MailServers {
     /// 127.0.0.1); PEM.
     pub(crate) fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// The servers' certificate and its key; PEM.
+    pub(crate) fn certificate(&self) -> (PathBuf, PathBuf) {
+        (self.folder.path().join("cert.pem"), self.folder.path().join("key.pem"))
     }
 
     /// IMAP over TLS.
@@ -666,13 +692,14 @@ state_dir = @FOLDER@/@NAME@/state
 instance_name = @NAME@
 log_path = @FOLDER@/@NAME@.log
 listen = 127.0.0.1
-auth_mechanisms = plain login
+auth_mechanisms = plain login@MECHANISMS@
 auth_failure_delay = 0
 service anvil {
   unix_listener anvil-auth-penalty {
     mode = 0
   }
 }
+@OAUTH2@
 passdb {
   driver = passwd-file
   args = username_format=%u @FOLDER@/users
@@ -681,6 +708,22 @@ userdb {
   driver = static
   args = uid=@OWNER@ gid=@OWNER@ home=@FOLDER@/mail/%u
 }
+";
+
+const OAUTH2_PASSDB: &str = "
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = @FOLDER@/oauth2.conf
+}
+";
+
+const OAUTH2_CONF: &str = "
+introspection_url = @URL@
+introspection_mode = post
+active_attribute = active
+active_value = true
+username_attribute = username
 ";
 
 const SASL_ONLY: &str = "

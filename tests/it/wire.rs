@@ -170,6 +170,12 @@ impl LiveDesk {
         .await;
     }
 
+    /// Starts the daemon; the inbox may be out of reach.
+    pub(crate) async fn starts_without_a_look(&mut self) {
+        self.launches();
+        self.until_log_says("started").await;
+    }
+
     pub(crate) fn launches(&mut self) {
         self.launches_with(&[]);
     }
@@ -228,7 +234,7 @@ impl LiveDesk {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
-    fn program(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_deletion-desk"));
         program.arg("--config").arg(self.file("bot.toml")).args(arguments);
         // Nothing of the environment of whoever runs the tests.

@@ -4,6 +4,7 @@ mod probe;
 mod provider;
 mod senders;
 mod servers;
+mod sign_in;
 mod verdicts;
 
 use std::path::Path;
@@ -119,7 +120,10 @@ async fn try_all(setup: &Setup, with_probe: bool, lines: &mut Vec<Line>) {
     lines.extend(notes(config));
     match config.check_files() {
         Err(why) => lines.push(line(Verdict::Fail, "settings", format!("{why:#}"))),
-        Ok(()) => servers::try_servers(setup, with_probe, lines).await,
+        Ok(()) => {
+            lines.extend(sign_in(setup).await);
+            servers::try_servers(setup, with_probe, lines).await;
+        }
     }
 }
 
@@ -231,4 +235,15 @@ fn notes(config: &Config) -> Vec<Line> {
         note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
     }
     notes
+}
+
+/// How signing in at the provider stands, where that is done.
+async fn sign_in(setup: &Setup) -> Option<Line> {
+    if !setup.config.uses_oauth2() {
+        return None;
+    }
+    Some(match sign_in::says(setup).await {
+        Ok(says) => line(Verdict::Ok, "sign-in", says),
+        Err(why) => line(Verdict::Fail, "sign-in", format!("{why:#}")),
+    })
 }

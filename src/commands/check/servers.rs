@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::provider::{Server, Service, other_login, remedy, wrong_settings};
 use super::{Line, Verdict, line, probe, senders};
 use crate::commands::setup::Setup;
-use crate::config::{MailboxSection, SmtpSection, SmtpTls};
+use crate::config::{Auth, MailboxSection, SmtpSection, SmtpTls};
 use crate::mailbox::{Folder, Mailbox, Special, SpecialUse, Wanted};
 use crate::trouble::{Failure, Part, Trouble};
 
@@ -80,7 +80,7 @@ fn imap_server(setup: &Setup) -> Option<Server<'_>> {
         host: &imap.host,
         port: imap.port,
         starttls: false,
-        by_password: true,
+        by_password: imap.auth == Auth::Password,
     })
 }
 
@@ -208,7 +208,7 @@ async fn smtp(setup: &Setup) -> Line {
                 host: &smtp.host,
                 port: smtp.port.unwrap_or(usual),
                 starttls: smtp.tls == SmtpTls::Starttls,
-                by_password: true,
+                by_password: smtp.auth == Auth::Password,
             };
             (smtp.host.clone(), Some(server))
         }
