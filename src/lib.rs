@@ -40,5 +40,6 @@ pub mod schedule;
 pub mod step;
 pub mod store;
 pub mod submission;
+pub mod tls;
 pub mod wake;
 pub mod web;
