@@ -3,6 +3,7 @@
 //! there leaves an answer behind that the next one takes for its own.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,12 +14,15 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
+use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::Parcel;
+use super::answering::Answering;
 use crate::mail::EmailAddress;
 use crate::store::attempts::End;
 
@@ -28,6 +32,13 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// RFC 5321 §4.5.3.2.6: ten minutes for the answer to the final dot. Giving up sooner is how
 /// doubles are made.
 const DOT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// 2yz (RFC 5321 §4.2.1).
+const TAKEN: Severity = Severity::PositiveCompletion;
+/// 3yz.
+const GO_ON: Severity = Severity::PositiveIntermediate;
+/// The server closes the connection (RFC 5321 §4.2.3).
+const CLOSING: &str = "421";
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +69,11 @@ pub struct SmtpSettings {
 }
 
 /// An open connection that is logged in.
-pub(super) struct Connection(AsyncSmtpConnection);
+pub(super) struct Connection {
+    smtp: AsyncSmtpConnection,
+    /// It has taken a letter already.
+    is_used: bool,
+}
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -75,17 +90,16 @@ impl SmtpSettings {
         if self.tls == Tls::None {
             self.refuse_remote().await?;
         }
-        let wire = timeout(CONNECT_TIMEOUT, self.wire())
+        let stream = timeout(CONNECT_TIMEOUT, self.stream())
             .await
             .with_context(|| format!("{place} does not answer within 30 seconds"))?
             .with_context(|| format!("Cannot connect to {place}"))?;
-        // lettre's own timeout covers TCP only; a server may also not greet.
-        let greet = AsyncSmtpConnection::connect_with_transport(wire, &hello);
-        let mut connection = timeout(CONNECT_TIMEOUT, greet)
+        let connect = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut connection = timeout(CONNECT_TIMEOUT, connect)
             .await
             .with_context(|| format!("{place} does not greet within 30 seconds"))?
             .map_err(|why| anyhow!("Cannot connect to {place}: {}", in_words(&why)))?;
-        if let (Tls::Starttls, Some(tls)) = (self.tls, tls) {
+        if let Some(tls) = tls {
             if !connection.can_starttls() {
                 bail!("{place} offers no STARTTLS; nothing was sent");
             }
@@ -108,19 +122,28 @@ impl SmtpSettings {
                     )
                 })?;
         }
-        Ok(Connection(connection))
+        Ok(Connection { smtp: connection, is_used: false })
     }
 
     /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
     /// algorithm would keep that back until the server's delayed acknowledgement, 40 ms a letter.
-    async fn wire(&self) -> Result<Box<dyn AsyncTokioStream>> {
+    async fn stream(&self) -> Result<Box<dyn AsyncTokioStream>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
-        Ok(Box::new(tcp))
+        let peer = tcp.peer_addr()?;
+        if self.tls != Tls::Implicit {
+            return Ok(Box::new(Answering::new(tcp, peer)));
+        }
+        let config = crate::tls::client_config(self.ca_pem.as_deref())?;
+        let name = ServerName::try_from(self.host.clone())
+            .with_context(|| format!("{} is no host name", self.host))?;
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+        Ok(Box::new(Answering::new(tls.context("The TLS handshake failed")?, peer)))
     }
 
+    /// For STARTTLS, which lettre does.
     fn tls_parameters(&self) -> Result<Option<TlsParameters>> {
-        if self.tls == Tls::None {
+        if self.tls != Tls::Starttls {
             return Ok(None);
         }
         let mut builder = TlsParameters::builder(self.host.clone());
@@ -144,7 +167,7 @@ impl SmtpSettings {
 impl Connection {
     /// One envelope, one mail.
     pub(super) async fn submit(&mut self, parcel: &Parcel) -> End {
-        let connection = &mut self.0;
+        let connection = &mut self.smtp;
         let (Some(from), Some(to)) =
             (lettre_address(&parcel.return_path), lettre_address(&parcel.to))
         else {
@@ -159,20 +182,29 @@ impl Connection {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        if let Err(end) = before_dot(connection, Mail::new(Some(from), parameters)).await {
-            return not_for_good(end);
+        match before_dot(connection, Mail::new(Some(from), parameters), TAKEN).await {
+            // It takes so many letters over one connection, and no more.
+            Err(End::Temporary(why)) if self.is_used && why.starts_with(CLOSING) => {
+                return End::NotTried(why);
+            }
+            Err(end) => return not_for_good(end),
+            Ok(_) => {}
         }
-        if let Err(end) = before_dot(connection, Rcpt::new(to, Vec::new())).await {
+        if let Err(end) = before_dot(connection, Rcpt::new(to, Vec::new()), TAKEN).await {
             return end;
         }
-        if let Err(end) = before_dot(connection, Data).await {
+        if let Err(end) = before_dot(connection, Data, GO_ON).await {
             return not_for_good(end);
         }
         crate::step::step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
         crate::step::step("after-dot");
         match sent {
-            Ok(Ok(_)) => End::Submitted,
+            Ok(Ok(answer)) if answer.code().severity == TAKEN => {
+                self.is_used = true;
+                End::Submitted
+            }
+            Ok(Ok(answer)) => End::Uncertain(format!("{} to the final dot", answer.code())),
             Ok(Err(why)) if why.is_permanent() => End::Permanent(in_words(&why)),
             Ok(Err(why)) if why.is_transient() => End::Temporary(in_words(&why)),
             Ok(Err(why)) => End::Uncertain(in_words(&why)),
@@ -181,7 +213,7 @@ impl Connection {
     }
 
     pub(super) async fn quit(mut self) {
-        let _ = timeout(Duration::from_secs(5), self.0.quit()).await;
+        let _ = timeout(Duration::from_secs(5), self.smtp.quit()).await;
     }
 }
 
@@ -189,9 +221,12 @@ impl Connection {
 async fn before_dot<C: Display>(
     connection: &mut AsyncSmtpConnection,
     command: C,
+    expected: Severity,
 ) -> Result<Response, End> {
     match timeout(COMMAND_TIMEOUT, connection.command(command)).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) if response.code().severity == expected => Ok(response),
+        // The answer to something else: from here on all of them would be.
+        Ok(Ok(response)) => Err(End::NotTried(format!("{} out of turn", response.code()))),
         Ok(Err(why)) if why.is_permanent() => Err(End::Permanent(in_words(&why))),
         Ok(Err(why)) if why.is_transient() => Err(End::Temporary(in_words(&why))),
         // A parked connection that the server closed meanwhile ends here, too.
@@ -226,6 +261,8 @@ fn in_words(why: &lettre::transport::smtp::Error) -> String {
             format!("{code} {}", enhanced.unwrap_or_default()).trim_end().to_owned()
         }
         None if why.is_timeout() => "time-out".to_owned(),
+        // lettre repeats what it cannot read.
+        None if why.is_response() => "the server answers what cannot be read".to_owned(),
         None => {
             let mut words = text;
             let mut source = std::error::Error::source(why);
