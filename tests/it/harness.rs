@@ -22,6 +22,7 @@ use deletion_desk::config::Config;
 use deletion_desk::mail::{self, Bounds};
 use deletion_desk::mailbox::{Mailbox, MemoryMailbox};
 use deletion_desk::store::Store;
+use deletion_desk::store::attempts::End;
 use deletion_desk::store::cases::StoredCase;
 use deletion_desk::store::lists::MessageLine;
 use deletion_desk::submission::{MemorySubmitter, Parcel, Submitter};
@@ -248,6 +249,11 @@ impl Desk {
         }
     }
 
+    /// Where the tasks around the bot wake it.
+    pub(crate) fn wakes(&self) -> mpsc::Sender<Wake> {
+        self.wakes.clone()
+    }
+
     /// A worker takes letters and does nothing with them yet.
     pub(crate) async fn takes_letters(&self) -> Option<Vec<Parcel>> {
         let (answer, mut answered) = oneshot::channel();
@@ -255,6 +261,12 @@ impl Desk {
         self.barrier().await;
         self.barrier().await;
         answered.try_recv().ok()
+    }
+
+    /// A worker tells how its attempt ended.
+    pub(crate) async fn attempt_ended(&self, id: i64, end: End) {
+        self.wakes.send(Wake::Ended(id, end)).await.unwrap();
+        self.barrier().await;
     }
 
     /// Returns when the bot has looked at everything so far.

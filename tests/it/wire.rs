@@ -121,7 +121,10 @@ impl LiveDesk {
     }
 
     /// Not started yet.
-    fn prepared(servers: &MailServers, change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn prepared(
+        servers: &MailServers,
+        change: impl FnOnce(String) -> String,
+    ) -> LiveDesk {
         LiveDesk::new(|settings| {
             let settings = (settings + SERVERS)
                 .replace("@IMAPS@", &servers.imaps_port().to_string())
@@ -131,7 +134,7 @@ impl LiveDesk {
         })
     }
 
-    fn new(change: impl FnOnce(String) -> String) -> LiveDesk {
+    pub(crate) fn new(change: impl FnOnce(String) -> String) -> LiveDesk {
         let folder = TempDir::new().unwrap();
         let reserved = TcpSocket::new_v4().unwrap();
         reserved.set_reuseaddr(true).unwrap();
@@ -167,7 +170,7 @@ impl LiveDesk {
         .await;
     }
 
-    fn launches(&mut self) {
+    pub(crate) fn launches(&mut self) {
         let mut log = OpenOptions::new();
         let log = log.create(true).append(true).open(self.file("log")).unwrap();
         let daemon = self
@@ -203,6 +206,14 @@ impl LiveDesk {
     pub(crate) fn runs(&mut self) -> bool {
         let daemon = self.daemon.as_mut().expect("a daemon that was started");
         daemon.try_wait().unwrap().is_none()
+    }
+
+    /// KiB of memory that the daemon had at most so far.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let daemon = self.daemon.as_ref().expect("a daemon that runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
