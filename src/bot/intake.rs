@@ -42,6 +42,11 @@ impl Bot {
         let now = self.clock.now();
         let name = &self.name_of(folder);
         let mut tx = self.store.begin().await?;
+        let mut seen = tx.distinguish(name, seen).await?;
+        for seen in &mut seen {
+            // From it the law's days are counted; no message comes from tomorrow.
+            seen.received_at = seen.received_at.min(now);
+        }
         let mark = format!("{FIRST_START} {name}");
         let first_start = tx.mark_at(&mark).await?;
         let is_first = first_start.is_none();
@@ -54,8 +59,9 @@ impl Bot {
             seen.into_iter().partition(|seen| is_old(seen) && !begun.contains_key(&seen.key));
         // What was sent before is no answer to a case that came later.
         let is_sent = matches!(folder, Folder::Sent(_));
-        let (to_suggest, to_note): (Vec<Seen>, Vec<Seen>) =
-            old.into_iter().partition(|seen| !is_sent && seen.received_at >= worth_reading);
+        let (to_suggest, to_note): (Vec<Seen>, Vec<Seen>) = old
+            .into_iter()
+            .partition(|seen| !is_sent && (seen.received_at >= worth_reading || is_undated(seen)));
         tx.note_old(name, &to_note, false, now).await?;
         tx.note_old(name, &to_suggest, true, now).await?;
         if is_first {
@@ -258,4 +264,9 @@ fn asks(read: &Read) -> Option<&EmailAddress> {
         Some(Verdict::FormEntry(entered)) => Some(entered),
         _ => read.mail.as_ref().ok().and_then(|mail| mail.author.address()),
     }
+}
+
+/// The server gave no date, or none that can be read: whether it is old nobody can tell.
+fn is_undated(seen: &Seen) -> bool {
+    seen.received_at == DateTime::UNIX_EPOCH
 }

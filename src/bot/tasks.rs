@@ -1,10 +1,11 @@
 //! The tasks around the loop: one reads the inbox, some submit, one counts seconds. Each only
 //! wakes the bot and does what it is answered.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use chrono::DateTime;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
@@ -34,8 +35,11 @@ const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
 const CONNECT_RETRY_LAST: Duration = Duration::from_secs(60);
 /// An unused connection is closed after this time; servers do it after a few minutes.
 const LINE_IDLE_MAX: Duration = Duration::from_secs(30);
-/// A message is asked for so often before it is left to a person.
+/// A message is asked for so often, of a server that gives others, before it is left to a
+/// person.
 const FETCHES_MAX: u32 = 3;
+/// A message that is asked for in vain is left to a person after a day, others or not.
+const FETCHED_IN_VAIN_MAX: Duration = Duration::from_secs(24 * 3600);
 /// To whom nobody answers.
 const STOPPED: &str = "The bot has stopped";
 /// Batches that are with the bot while a further one is fetched.
@@ -71,7 +75,8 @@ pub struct Poll {
     pub message_bytes_max: usize,
 }
 
-async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
+/// Reads the inbox until the bot stops, and through whatever fails.
+pub async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
     let mut suspects = Suspects::default();
     let mut rest = POLL_RETRY_FIRST;
     while !wakes.is_closed() {
@@ -93,13 +98,15 @@ async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
             }
             let failure = Failure::of(&why);
             let (shortest, longest) = rests(failure.trouble);
+            let is_busy = failure.trouble == Trouble::Busy;
             if wakes.send(Wake::PollFailed(failure)).await.is_err() {
                 return;
             }
-            // A session that lasted is no reason to wait long.
-            rest = if begun.elapsed() > POLL_RETRY_LAST { POLL_RETRY_FIRST } else { rest };
             rest = rest.clamp(shortest, longest);
-            sleep(with_jitter(rest)).await;
+            // From connection to connection: what lasted is no reason to wait long, but for a
+            // server that asks for a rest.
+            let lasted = if is_busy { Duration::ZERO } else { begun.elapsed() };
+            sleep(with_jitter(rest).saturating_sub(lasted)).await;
             rest *= 2;
         }
     }
@@ -133,24 +140,25 @@ pub async fn poll_once(
     for keys in new.chunks(KEYS_AT_ONCE) {
         seen.extend(mailbox.describe(keys).await?);
     }
-    let mut handled: VecDeque<oneshot::Receiver<()>> = VecDeque::new();
+    let lost = suspects.not_described(&new, &seen);
+    if !lost.is_empty() {
+        ask(wakes, |answer| Wake::Fetched(folder.clone(), lost, answer)).await?;
+    }
+    seen.extend(mailbox.describe_known(&new).await?);
     // All of it at once: at the first start what is there together is old together.
-    for batch in ask(wakes, |answer| Wake::Described(folder.clone(), seen, answer)).await? {
-        for batch in suspects.apart(batch) {
-            let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
-            if handled.len() >= BATCHES_AHEAD
-                && let Some(oldest) = handled.pop_front()
-            {
-                oldest.await.context(STOPPED)?;
-            }
-            let (answer, answered) = oneshot::channel();
-            wakes
-                .send(Wake::Fetched(folder.clone(), fetched, answer))
-                .await
-                .ok()
-                .context(STOPPED)?;
-            handled.push_back(answered);
+    let batches = ask(wakes, |answer| Wake::Described(folder.clone(), seen, answer)).await?;
+    let mut handled: VecDeque<oneshot::Receiver<()>> = VecDeque::new();
+    for batch in suspects.apart(batches) {
+        let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
+        if handled.len() >= BATCHES_AHEAD
+            && let Some(oldest) = handled.pop_front()
+        {
+            oldest.await.context(STOPPED)?;
         }
+        let (answer, answered) = oneshot::channel();
+        let fetched = Wake::Fetched(folder.clone(), fetched, answer);
+        wakes.send(fetched).await.ok().context(STOPPED)?;
+        handled.push_back(answered);
     }
     for answered in handled {
         answered.await.context(STOPPED)?;
@@ -158,20 +166,35 @@ pub async fn poll_once(
     Ok(())
 }
 
-/// Messages that were asked for and did not come, with how often. They are fetched alone, so
-/// that one that the server cannot give holds up no other.
+/// Messages that were asked for and did not come. They are fetched after all others, and alone,
+/// so that one that the server cannot give holds up no other. That it fails at all of them is
+/// no fault of theirs.
 #[derive(Debug, Default)]
-pub struct Suspects(HashMap<String, u32>);
+pub struct Suspects(HashMap<String, Suspect>);
+
+#[derive(Debug)]
+struct Suspect {
+    since: Instant,
+    asked: u32,
+    /// How often the server gave others, or said that all was well, and it did not come.
+    in_vain: u32,
+    /// The server failed when it was asked for; whether at it alone is not known yet.
+    is_in_doubt: bool,
+}
 
 impl Suspects {
-    fn apart(&self, batch: Vec<Seen>) -> Vec<Vec<Seen>> {
-        let (alone, together): (Vec<Seen>, Vec<Seen>) =
-            batch.into_iter().partition(|seen| self.0.contains_key(&seen.key));
-        let mut batches: Vec<Vec<Seen>> = alone.into_iter().map(|seen| vec![seen]).collect();
-        if !together.is_empty() {
-            batches.insert(0, together);
+    fn apart(&self, batches: Vec<Vec<Seen>>) -> Vec<Vec<Seen>> {
+        let (mut apart, mut alone) = (Vec::new(), Vec::new());
+        for batch in batches {
+            let (suspects, together): (Vec<Seen>, Vec<Seen>) =
+                batch.into_iter().partition(|seen| self.0.contains_key(&seen.key));
+            apart.extend((!together.is_empty()).then_some(together));
+            alone.extend(suspects);
         }
-        batches
+        // Whoever was asked for least comes first: the next time one fails, it stops no other.
+        alone.sort_by_key(|seen| self.0.get(&seen.key).map(|suspect| suspect.asked));
+        apart.extend(alone.into_iter().map(|seen| vec![seen]));
+        apart
     }
 
     async fn fetch(
@@ -180,22 +203,60 @@ impl Suspects {
         batch: &[Seen],
         bytes_max: usize,
     ) -> Result<Vec<Fetched>> {
-        let is_lost =
-            |seen: &Seen| self.0.get(&seen.key).is_some_and(|times| *times >= FETCHES_MAX);
-        let (lost, wanted): (Vec<Seen>, Vec<Seen>) = batch.iter().cloned().partition(is_lost);
-        // Counted before the attempt; what came is taken off again.
+        let (lost, wanted): (Vec<Seen>, Vec<Seen>) =
+            batch.iter().cloned().partition(|seen| self.is_lost(&seen.key));
+        // Noted before the attempt; what came is taken off again.
         for seen in &wanted {
-            *self.0.entry(seen.key.clone()).or_default() += 1;
+            let suspect = self.suspect(&seen.key);
+            suspect.asked += 1;
+            suspect.is_in_doubt = true;
         }
         let mut fetched = mailbox.fetch(&wanted, bytes_max).await?;
         for one in &fetched {
             self.0.remove(&one.seen.key);
         }
-        fetched.extend(lost.into_iter().map(|seen| {
-            self.0.remove(&seen.key);
-            Fetched { seen, raw: Err(Unfetched::NotGiven) }
-        }));
+        let gives = fetched.iter().any(|one| one.raw.is_ok());
+        for (key, suspect) in &mut self.0 {
+            let is_left_out = wanted.iter().any(|seen| seen.key == *key);
+            if suspect.is_in_doubt && (gives || is_left_out) {
+                suspect.is_in_doubt = false;
+                suspect.in_vain += 1;
+            }
+        }
+        fetched.extend(lost.into_iter().map(|seen| self.give_up(seen)));
         Ok(fetched)
+    }
+
+    /// Takes note of messages that are listed and have no size, and gives up what had none too
+    /// often.
+    fn not_described(&mut self, listed: &[String], seen: &[Seen]) -> Vec<Fetched> {
+        self.0.retain(|_, suspect| suspect.since.elapsed() < 2 * FETCHED_IN_VAIN_MAX);
+        let described: HashSet<&String> = seen.iter().map(|seen| &seen.key).collect();
+        let mut lost = Vec::new();
+        for key in listed.iter().filter(|key| !described.contains(key)) {
+            self.suspect(key).in_vain += 1;
+            if self.is_lost(key) {
+                let received_at = DateTime::UNIX_EPOCH;
+                lost.push(self.give_up(Seen { key: key.clone(), size: 0, received_at }));
+            }
+        }
+        lost
+    }
+
+    fn suspect(&mut self, key: &str) -> &mut Suspect {
+        let new = || Suspect { since: Instant::now(), asked: 0, in_vain: 0, is_in_doubt: false };
+        self.0.entry(key.to_owned()).or_insert_with(new)
+    }
+
+    fn is_lost(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|suspect| {
+            suspect.in_vain >= FETCHES_MAX || suspect.since.elapsed() >= FETCHED_IN_VAIN_MAX
+        })
+    }
+
+    fn give_up(&mut self, seen: Seen) -> Fetched {
+        self.0.remove(&seen.key);
+        Fetched { seen, raw: Err(Unfetched::NotGiven) }
     }
 }
 

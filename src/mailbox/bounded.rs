@@ -1,24 +1,81 @@
 //! A stream from a server that may lie: lines and literals are bounded before async-imap
-//! allocates memory for them (it zeroes whatever a literal announces).
+//! allocates memory for them (it zeroes whatever a literal announces), and so is silence.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use regex::bytes::Regex;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
-/// Octets of one response line. A SEARCH answer names every message of the inbox on one.
-const LINE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Longest silence of the server while it is to answer. With it a server that stalled is done
+/// with early enough that the desk is back within a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// Octets of one response line without its literals. Each time more of a line comes, async-imap
+/// reads it from its beginning.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
+/// The same where all messages of the inbox are named on one line.
+const SEARCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How such a line begins.
+const SEARCH: &[u8] = b"* SEARCH ";
+/// Lists inside lists. What is asked for has two; imap-proto recurses, and ends the process on
+/// some hundreds.
+const NESTING_MAX: u32 = 32;
 
-/// Counts what comes in.
+/// After a literal of this size the rest of the response is looked at first: async-imap writes
+/// out many times over what it cannot read to its end.
+const LARGE_LITERAL_BYTES: u64 = 1024 * 1024;
+/// Octets of that rest.
+const REST_BYTES_MAX: usize = 1024;
+
+/// What may stand after a large literal: the end of a FETCH, and items that servers add to it.
+#[expect(clippy::unwrap_used, reason = "a fixed pattern, which a test reads")]
+static REST: LazyLock<Regex> = LazyLock::new(|| {
+    let flag = r"[\\$]?[A-Za-z0-9_.-]+";
+    let items = r" UID [0-9]{1,9}| RFC822\.SIZE [0-9]{1,9}| MODSEQ \([0-9]{1,18}\)";
+    Regex::new(&format!(r"^(?:{items}| FLAGS \((?:{flag}(?: {flag})*)?\))*\)\r\n$")).unwrap()
+});
+
+/// What a server may not do.
+#[derive(Debug, Error)]
+pub(super) enum Overstepped {
+    #[error("the server sent a line without an end")]
+    Line,
+    #[error("the server announced a literal of {0} octets")]
+    Literal(u64),
+    #[error("the server sent lists inside lists without an end")]
+    Nesting,
+    #[error("the server ended a large message with what cannot be read")]
+    Rest,
+    #[error("the server does not answer")]
+    Silence,
+}
+
+/// Counts what comes in, and how long nothing does.
 #[derive(Debug)]
 pub(super) struct Bounded<S> {
     inner: S,
+    /// Ends the patience with a silence that has begun.
+    patience: Option<Pin<Box<Sleep>>>,
+    /// Nothing is expected: it is for the server to begin.
+    may_be_silent: bool,
     literal_bytes_max: u64,
+    /// Lists that are open.
+    nesting: u32,
     /// Octets of the current line.
     line: u64,
+    /// So far it begins as a SEARCH answer does.
+    is_search: bool,
     /// Octets of the current literal that are still to come.
     literal: u64,
+    /// Octets of all literals of the current response.
+    literals: u64,
+    /// What stands after a large literal.
+    rest: Option<Vec<u8>>,
     announced: Announced,
 }
 
@@ -32,10 +89,28 @@ enum Announced {
 
 impl<S> Bounded<S> {
     pub(super) fn new(inner: S, literal_bytes_max: u64) -> Bounded<S> {
-        Bounded { inner, literal_bytes_max, line: 0, literal: 0, announced: Announced::Nothing }
+        Bounded {
+            inner,
+            patience: None,
+            may_be_silent: false,
+            literal_bytes_max,
+            nesting: 0,
+            line: 0,
+            is_search: true,
+            literal: 0,
+            literals: 0,
+            rest: None,
+            announced: Announced::Nothing,
+        }
     }
 
-    fn check(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+    /// Whether the server may say nothing for as long as it likes.
+    pub(super) fn let_be_silent(&mut self, may_be_silent: bool) {
+        self.may_be_silent = may_be_silent;
+        self.patience = None;
+    }
+
+    fn check(&mut self, mut bytes: &[u8]) -> Result<(), Overstepped> {
         while let Some((byte, rest)) = bytes.split_first() {
             if self.literal > 0 {
                 let here = self.literal.min(bytes.len() as u64);
@@ -43,9 +118,25 @@ impl<S> Bounded<S> {
                 bytes = usize::try_from(here).ok().and_then(|n| bytes.get(n..)).unwrap_or_default();
                 continue;
             }
+            if let Some(rest) = &mut self.rest {
+                rest.push(*byte);
+                if rest.len() > REST_BYTES_MAX || (*byte == b'\n' && !REST.is_match(rest)) {
+                    return Err(Overstepped::Rest);
+                }
+            }
+            let begins = usize::try_from(self.line).ok().and_then(|at| SEARCH.get(at));
+            self.is_search &= begins.is_none_or(|expected| expected == byte);
             self.line += 1;
-            if self.line > LINE_BYTES_MAX {
-                return Err(io::Error::other("the server sent a line without an end"));
+            if self.line > if self.is_search { SEARCH_BYTES_MAX } else { LINE_BYTES_MAX } {
+                return Err(Overstepped::Line);
+            }
+            match byte {
+                b'(' => self.nesting += 1,
+                b')' => self.nesting = self.nesting.saturating_sub(1),
+                _ => {}
+            }
+            if self.nesting > NESTING_MAX {
+                return Err(Overstepped::Nesting);
             }
             self.announced = match (*byte, self.announced) {
                 (b'{', _) => Announced::Digits(0),
@@ -63,20 +154,33 @@ impl<S> Bounded<S> {
             };
             if *byte == b'\n' {
                 self.line = 0;
+                self.is_search = true;
+                if self.literal == 0 {
+                    (self.nesting, self.literals, self.rest) = (0, 0, None);
+                }
             }
             bytes = rest;
         }
         Ok(())
     }
 
-    fn begin_literal(&mut self, bytes: u64) -> io::Result<()> {
-        if bytes > self.literal_bytes_max {
-            return Err(io::Error::other(format!(
-                "the server announced a literal of {bytes} octets"
-            )));
+    fn begin_literal(&mut self, bytes: u64) -> Result<(), Overstepped> {
+        self.literals = self.literals.saturating_add(bytes);
+        if self.literals > self.literal_bytes_max {
+            return Err(Overstepped::Literal(bytes));
         }
         self.literal = bytes;
+        self.rest = (self.literals >= LARGE_LITERAL_BYTES).then(Vec::new);
         Ok(())
+    }
+
+    /// Ready when a silence has lasted too long; the first call begins it.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.may_be_silent {
+            return Poll::Pending;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(sleep(SILENCE_MAX)));
+        patience.as_mut().poll(cx)
     }
 }
 
@@ -88,13 +192,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let poll = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if let Poll::Ready(Ok(())) = poll {
-            let new = buf.filled().get(before..).unwrap_or_default();
-            if let Err(why) = self.check(new) {
-                return Poll::Ready(Err(why));
+        match poll {
+            Poll::Ready(Ok(())) => {
+                self.patience = None;
+                let new = buf.filled().get(before..).unwrap_or_default();
+                Poll::Ready(self.check(new).map_err(io::Error::other))
+            }
+            Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
+            Poll::Pending => {
+                self.poll_silence(cx).map(|()| Err(io::Error::other(Overstepped::Silence)))
             }
         }
-        poll
     }
 }
 
@@ -139,8 +247,52 @@ mod tests {
     }
 
     #[test]
+    fn literals_of_one_response_are_bounded_together() {
+        let half = |end: &str| [b"BODY[] {60}\r\n", &[b'x'; 60][..], end.as_bytes()].concat();
+        check(&[b"* 1 FETCH (", &half(")\r\n"), b"* 2 FETCH (", &half(")\r\n")], true);
+        check(&[b"* 1 FETCH (", &half(" "), &half(")\r\n")], false);
+    }
+
+    #[test]
+    fn after_a_large_literal_a_response_ends_as_it_should() {
+        let ends_with = |rest: &str| {
+            let mut stream = Bounded::new((), 4 * LARGE_LITERAL_BYTES);
+            let begin = format!("* 1 FETCH (BODY[] {{{LARGE_LITERAL_BYTES}}}\r\n");
+            let literal = vec![b'x'; usize::try_from(LARGE_LITERAL_BYTES).unwrap()];
+            let pieces = [begin.as_bytes(), &literal, rest.as_bytes()];
+            pieces.iter().try_for_each(|piece| stream.check(piece)).is_ok()
+        };
+        for good in [")\r\n", " UID 7)\r\n", " FLAGS () UID 7)\r\n", " FLAGS (\\Seen $Junk))\r\n"] {
+            assert!(ends_with(good), "{good}");
+        }
+        for bad in ["\r\n", ") x\r\n", " UID x)\r\n", " BODY[1] {9}\r\n", " FLAGS (\\ ))\r\n"] {
+            assert!(!ends_with(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lists_inside_lists_are_bounded() {
+        let nested = |count: u32| {
+            let lists = "(".repeat(count.try_into().unwrap());
+            format!("* 1 FETCH {lists}{}\r\n", lists.replace('(', ")")).into_bytes()
+        };
+        check(&[&nested(NESTING_MAX), &nested(NESTING_MAX)], true);
+        check(&[&nested(NESTING_MAX + 1)], false);
+        // A literal ends no list, and holds none.
+        check(&[b"* 1 FETCH ((", b"BODY[] {40}\r\n", &[b'('; 40], &[b'('; 31]], false);
+        check(&[b"* 1 FETCH (BODY[] {40}\r\n", &[b'('; 40], b")\r\n"], true);
+    }
+
+    #[test]
     fn lines_are_bounded() {
-        let long = vec![b'x'; usize::try_from(LINE_BYTES_MAX).unwrap() + 1];
-        check(&[&long], false);
+        let long = |begin: &str, octets: u64| {
+            let mut line = begin.as_bytes().to_vec();
+            line.resize(usize::try_from(octets).unwrap(), b'1');
+            line
+        };
+        check(&[&long("* OK ", LINE_BYTES_MAX)], true);
+        check(&[&long("* OK ", LINE_BYTES_MAX + 1)], false);
+        check(&[b"* SEA", &long("RCH ", LINE_BYTES_MAX + 1)], true);
+        check(&[&long("* SEARCH ", SEARCH_BYTES_MAX + 1)], false);
     }
 }

@@ -1,6 +1,6 @@
 //! An inbox on an IMAP server: connects when needed, lists by set comparison, fetches by UID.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::bounded::Bounded;
-use super::imap_session::{self, ImapSession, Proof, SILENCE_MAX, Wire};
-use super::{Fetched, Seen};
+use super::imap_session::{self, Idled, ImapSession, Proof, Refused, Wire};
+use super::{Fetched, REUSED, Seen};
 use crate::oauth::SignIn;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,10 +25,16 @@ const FULL_LISTING_EVERY: Duration = Duration::from_secs(3600);
 /// IDLE is begun anew after this time, so that a dead connection shows (RFC 2177 allows 29
 /// minutes; NAT boxes forget sooner).
 const IDLE_MAX: Duration = Duration::from_secs(5 * 60);
-/// A large message on a slow line is no silence.
-const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// The same while something that was asked for is still missing.
+const IDLE_WHILE_MISSING: Duration = Duration::from_secs(60);
+/// Rest after news that were none: some servers always have them.
+const FRUITLESS_REST: Duration = Duration::from_secs(1);
+/// After news without a new UID the whole set is compared, and not more often than this.
+const UNEXPLAINED_EVERY: Duration = Duration::from_secs(60);
 /// UIDs in one command; RFC 7162 §4 wants lines below 8,192 octets.
 const UIDS_MAX: usize = 500;
+/// What a literal may be longer than the largest message.
+const LITERAL_SLACK_BYTES: u64 = 64 * 1024;
 
 /// Where the inbox is and how to log in.
 #[derive(Clone, Debug)]
@@ -61,12 +67,26 @@ pub struct ImapMailbox {
     /// A hint that makes a poll cheap: UIDs below it were listed on this connection.
     pub(super) next_uid: u32,
     pub(super) full_listing_at: Option<Instant>,
+    /// The newest of the last full listing, until they are looked at.
+    newest: Vec<String>,
+    /// Something that was asked for did not come: the next listing is a full one.
+    is_missing_some: bool,
+    /// The server told of news, and there was nothing new.
+    was_fruitless: bool,
 }
 
 impl ImapMailbox {
     /// Takes the settings; connects with the first listing.
     pub fn new(settings: ImapSettings) -> ImapMailbox {
-        ImapMailbox { settings, session: None, next_uid: 0, full_listing_at: None }
+        ImapMailbox {
+            settings,
+            session: None,
+            next_uid: 0,
+            full_listing_at: None,
+            newest: Vec::new(),
+            is_missing_some: false,
+            was_fruitless: false,
+        }
     }
 
     /// Connects, logs in and opens the folder: what `check` tries.
@@ -90,7 +110,6 @@ impl ImapMailbox {
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<String>> {
-        let full = self.full_listing_at.is_none_or(|at| at.elapsed() >= FULL_LISTING_EVERY);
         let mut session = match self.session.take() {
             Some(mut session) => {
                 // RFC 3501 §7: a server need not show new mail before it is asked for something.
@@ -100,89 +119,166 @@ impl ImapMailbox {
             None => connect(&self.settings).await?,
         };
         // The session is put back only after it did what was asked.
-        let fresh = self.next_uid == 0;
-        let criteria =
-            if full || fresh { "ALL".to_owned() } else { format!("UID {}:*", self.next_uid) };
-        let uids = session.search(&criteria).await?;
-        if full || fresh {
+        let told = session.has_news;
+        let mut full =
+            self.next_uid == 0 || self.is_missing_some || self.is_due(FULL_LISTING_EVERY);
+        let mut uids = match full {
+            true => session.search("ALL").await?,
+            false => session.search(&format!("UID {}:*", self.next_uid)).await?,
+        };
+        let is_new = uids.last().is_some_and(|last| *last >= self.next_uid);
+        self.was_fruitless = told && !is_new;
+        if self.was_fruitless && !full && self.is_due(UNEXPLAINED_EVERY) {
+            // Perhaps the server counts from lower numbers again.
+            full = true;
+            uids = session.search("ALL").await?;
+        }
+        let keys: Vec<String> = uids.iter().map(|uid| key(session.uid_validity, *uid)).collect();
+        if full {
             self.full_listing_at = Some(Instant::now());
+            self.newest = keys.iter().rev().take(UIDS_MAX).cloned().collect();
+            self.is_missing_some = keys.len() < session.exists;
         }
         self.next_uid = uids.last().map_or(self.next_uid.max(1), |last| last.saturating_add(1));
-        let keys = uids.iter().map(|uid| key(session.uid_validity, *uid)).collect();
         self.session = Some(session);
         Ok(keys)
+    }
+
+    fn is_due(&self, every: Duration) -> bool {
+        self.full_listing_at.is_none_or(|at| at.elapsed() >= every)
     }
 
     pub(super) async fn describe(&mut self, keys: &[String]) -> Result<Vec<Seen>> {
         let mut described = Vec::new();
         for chunk in keys.chunks(UIDS_MAX) {
-            let items = self.fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)", 0).await?;
-            described.extend(items.into_iter().filter_map(Item::seen));
+            let found =
+                self.fetch_items(chunk, "(UID RFC822.SIZE INTERNALDATE)", 0, Item::seen).await?;
+            described.extend(found.into_iter().map(|(_, seen)| seen));
         }
         Ok(described)
     }
 
+    /// The newest messages after a full listing: a server that lost its memory gives their
+    /// UIDs to others.
+    pub(super) async fn describe_newest(&mut self, but: &[String]) -> Result<Vec<Seen>> {
+        let but: HashSet<&String> = but.iter().collect();
+        let newest = std::mem::take(&mut self.newest);
+        let known: Vec<String> = newest.into_iter().filter(|key| !but.contains(key)).collect();
+        self.describe(&known).await
+    }
+
     pub(super) async fn fetch(&mut self, wanted: &[Seen]) -> Result<Vec<Fetched>> {
-        let keys: Vec<String> = wanted.iter().map(|seen| seen.key.clone()).collect();
-        let largest = wanted.iter().map(|seen| seen.size).max().unwrap_or_default();
         let mut fetched = Vec::new();
-        for chunk in keys.chunks(UIDS_MAX) {
-            for item in self.fetch_items(chunk, "(UID BODY.PEEK[])", largest).await? {
-                let seen = wanted.iter().find(|seen| seen.key == item.key);
-                if let (Some(seen), Some(raw)) = (seen, item.body) {
-                    fetched.push(Fetched { seen: seen.clone(), raw: Ok(raw) });
-                }
+        for chunk in wanted.chunks(UIDS_MAX) {
+            let keys: Vec<String> = chunk.iter().map(|seen| seen.key.clone()).collect();
+            let bytes = chunk.iter().map(|seen| seen.size).sum();
+            let found = self.fetch_items(&keys, "(UID BODY.PEEK[])", bytes, Item::body).await?;
+            for (key, raw) in found {
+                let seen = chunk.iter().find(|seen| seen.key == key);
+                fetched.extend(seen.map(|seen| Fetched { seen: seen.clone(), raw: Ok(raw) }));
             }
         }
         Ok(fetched)
     }
 
-    /// Fetches, and keeps only what was asked for: servers also send flags of other messages
-    /// in between. What was asked for and did not come has gone; it is not listed again.
-    async fn fetch_items(
+    /// Fetches, all together; and where the server refuses that, one by one, so that a message
+    /// that it cannot give keeps back no other.
+    async fn fetch_items<T>(
         &mut self,
         keys: &[String],
         items: &str,
-        largest: u64,
-    ) -> Result<Vec<Item>> {
-        let mut session = self.session.take().context("The connection was lost")?;
-        let validity = session.uid_validity;
-        let uids: Vec<u32> = keys.iter().filter_map(|key| uid_of(key, validity)).collect();
-        let patience = SILENCE_MAX + Duration::from_secs(largest / SLOWEST_BYTES_PER_SECOND);
-        let mut found = Vec::new();
-        if !uids.is_empty() {
-            session
-                .long_command(
-                    &format!("UID FETCH {} {items}", uid_set(&uids)),
-                    patience,
-                    |response| {
-                        if let Response::Fetch(_, attributes) = response
-                            && let Some(item) = Item::read(attributes, validity)
-                            && keys.contains(&item.key)
-                        {
-                            found.push(item);
-                        }
-                        Ok(())
-                    },
-                )
-                .await?;
-        }
-        self.session = Some(session);
+        bytes: u64,
+        read: fn(Item) -> Option<T>,
+    ) -> Result<Vec<(String, T)>> {
+        let found = match self.fetch_together(keys, items, bytes, read).await {
+            Err(why) if why.is::<Refused>() && keys.len() > 1 => {
+                let mut found = Vec::new();
+                for one in keys.chunks(1) {
+                    match self.fetch_together(one, items, bytes, read).await {
+                        Err(refused) if refused.is::<Refused>() => {}
+                        one => found.extend(one?),
+                    }
+                }
+                // It refuses them all: that is no fault of a message.
+                if found.is_empty() {
+                    return Err(why);
+                }
+                found
+            }
+            found => found?,
+        };
+        self.is_missing_some |= found.len() < keys.len();
         Ok(found)
     }
 
+    /// Keeps only what was asked for, and the first of it: servers also send flags of other
+    /// messages in between. What was asked for and did not come may have gone.
+    async fn fetch_together<T>(
+        &mut self,
+        keys: &[String],
+        items: &str,
+        bytes: u64,
+        read: fn(Item) -> Option<T>,
+    ) -> Result<Vec<(String, T)>> {
+        let mut session = self.session.take().context("The connection was lost")?;
+        let validity = session.uid_validity;
+        let mut wanted: BTreeMap<u32, &String> =
+            keys.iter().filter_map(|key| Some((uid_of(key, validity)?, key))).collect();
+        let uids: Vec<u32> = wanted.keys().copied().collect();
+        let mut found = Vec::new();
+        let bytes_max = bytes.saturating_add(self.settings.message_bytes_max as u64);
+        let mut came = 0_u64;
+        let done = match uids.is_empty() {
+            true => Ok(()),
+            false => {
+                let command = format!("UID FETCH {} {items}", uid_set(&uids));
+                let take = |response: &Response<'_>| {
+                    let Response::Fetch(_, attributes) = response else { return Ok(()) };
+                    let Some(item) = Item::read(attributes, &wanted) else { return Ok(()) };
+                    came += item.body.as_ref().map_or(0, Vec::len) as u64;
+                    if came > bytes_max {
+                        bail!("The server sends more octets than it announced");
+                    }
+                    let uid = item.uid;
+                    if let Some(value) = read(item)
+                        && let Some(key) = wanted.remove(&uid)
+                    {
+                        found.push((key.clone(), value));
+                    }
+                    Ok(())
+                };
+                session.long_command(&command, bytes, take).await
+            }
+        };
+        // A refusal leaves the session as good as it was.
+        if done.as_ref().err().is_none_or(|why| why.is::<Refused>()) {
+            self.session = Some(session);
+        }
+        done.map(|()| found)
+    }
+
     pub(super) async fn wait(&mut self, poll: Duration) -> Result<()> {
+        if self.was_fruitless {
+            tokio::time::sleep(FRUITLESS_REST).await;
+        }
         let idles =
             self.settings.idle && self.session.as_ref().is_some_and(|session| session.has_idle);
+        let missing = |time: Duration| match self.is_missing_some {
+            true => time.min(IDLE_WHILE_MISSING),
+            false => time,
+        };
         match self.session.take() {
             Some(session) if session.has_news => self.session = Some(session),
             Some(mut session) if idles => {
-                session.idle(IDLE_MAX).await?;
+                if session.idle(missing(IDLE_MAX)).await? == Idled::Refused {
+                    session.has_idle = false;
+                    tokio::time::sleep(missing(poll)).await;
+                }
                 self.session = Some(session);
             }
             session => {
                 self.session = session;
-                tokio::time::sleep(poll).await;
+                tokio::time::sleep(missing(poll)).await;
             }
         }
         Ok(())
@@ -193,6 +289,7 @@ impl ImapMailbox {
         self.session = None;
         self.next_uid = 0;
         self.full_listing_at = None;
+        self.newest.clear();
     }
 }
 
@@ -208,6 +305,7 @@ pub struct LoginReport {
 /// One message out of a FETCH.
 #[derive(Default)]
 struct Item {
+    uid: u32,
     key: String,
     size: Option<u32>,
     received_at: Option<DateTime<Utc>>,
@@ -215,11 +313,15 @@ struct Item {
 }
 
 impl Item {
-    fn read(attributes: &[AttributeValue<'_>], validity: u32) -> Option<Item> {
-        let mut item = Item::default();
+    /// Of one that is wanted.
+    fn read(attributes: &[AttributeValue<'_>], wanted: &BTreeMap<u32, &String>) -> Option<Item> {
+        let uid = attributes.iter().find_map(|attribute| match attribute {
+            AttributeValue::Uid(uid) => Some(*uid),
+            _ => None,
+        })?;
+        let mut item = Item { uid, key: (*wanted.get(&uid)?).clone(), ..Item::default() };
         for attribute in attributes {
             match attribute {
-                AttributeValue::Uid(uid) => item.key = key(validity, *uid),
                 AttributeValue::Rfc822Size(size) => item.size = Some(*size),
                 AttributeValue::InternalDate(text) => {
                     // RFC 3501 `date-time`: "05-Jan-2026 10:00:00 +0100".
@@ -232,13 +334,17 @@ impl Item {
                 _ => {}
             }
         }
-        (!item.key.is_empty()).then_some(item)
+        Some(item)
     }
 
     fn seen(self) -> Option<Seen> {
-        // Without a date it counts as old: recorded, shown to nobody's harm, never answered.
+        // Without a date it counts as old: read, shown to staff, never answered.
         let received_at = self.received_at.unwrap_or_default();
         Some(Seen { key: self.key, size: self.size?.into(), received_at })
+    }
+
+    fn body(self) -> Option<Vec<u8>> {
+        self.body
     }
 }
 
@@ -249,6 +355,7 @@ fn key(validity: u32, uid: u32) -> String {
 /// The UID in a key of this UIDVALIDITY; a key of another one names nothing here.
 fn uid_of(key: &str, validity: u32) -> Option<u32> {
     let (of, uid) = key.split_once(':')?;
+    let uid = uid.split_once(REUSED).map_or(uid, |(uid, _)| uid);
     (of.parse() == Ok(validity)).then(|| uid.parse().ok()).flatten()
 }
 
@@ -296,7 +403,7 @@ async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
         .with_context(|| format!("{host}:{port} does not answer within 30 seconds"))?
         .with_context(|| format!("Cannot connect to {host}:{port}"))?;
     tcp.set_nodelay(true)?;
-    let literal_bytes_max = settings.message_bytes_max as u64 + 64 * 1024;
+    let literal_bytes_max = settings.message_bytes_max as u64 + LITERAL_SLACK_BYTES;
     let wire: Box<dyn Wire> = if settings.tls {
         let connector =
             TlsConnector::from(Arc::new(crate::tls::client_config(settings.ca_pem.as_deref())?));
@@ -333,5 +440,6 @@ mod tests {
         assert_eq!(uid_of("7:12", 7), Some(12));
         assert_eq!(uid_of("8:12", 7), None);
         assert_eq!(uid_of("7:x", 7), None);
+        assert_eq!(uid_of("7:12~1767225600", 7), Some(12));
     }
 }

@@ -4,24 +4,65 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use async_imap::imap_proto::{Capability, MailboxDatum, Response, ResponseCode, Status};
+use async_imap::imap_proto::{Capability, MailboxDatum, RequestId, Response, ResponseCode, Status};
 use async_imap::{Authenticator, Client, Session};
 use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::time::timeout;
 
+use super::bounded::{Bounded, Overstepped};
 use crate::oauth::{TokenRefused, xoauth2};
 use crate::trouble::{Trouble, asks_to_slow_down};
 
-/// Longest silence of the server inside one answer.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Longest time in which a server takes a command, logs us in, or ends an IDLE.
+const SILENCE_MAX: Duration = Duration::from_secs(45);
+/// Longest time for a whole answer, whatever the server says in between.
+const ANSWER_MAX: Duration = Duration::from_secs(10 * 60);
+/// A large message on a slow line takes longer.
+const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+/// Responses in one answer; a client that flags the whole inbox makes some thousands.
+const RESPONSES_MAX: usize = 100_000;
+/// Messages of one inbox.
+const MESSAGES_MAX: usize = 500_000;
+/// Characters of the server's own words that are repeated.
+const WORDS_MAX: usize = 200;
 
 /// What a connection runs over: TLS, or plain text on loopback.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Debug {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + Debug> Wire for T {}
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Debug {
+    /// Whether the server may say nothing for as long as it likes.
+    fn let_be_silent(&mut self, may_be_silent: bool);
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Debug> Wire for Bounded<S> {
+    fn let_be_silent(&mut self, may_be_silent: bool) {
+        Bounded::let_be_silent(self, may_be_silent);
+    }
+}
+
+/// A command was answered by NO or BAD; the session is as good as before.
+#[derive(Debug, Error)]
+#[error("{what}: the server says {status} {words}")]
+pub(super) struct Refused {
+    what: String,
+    status: String,
+    words: String,
+}
+
+/// How an IDLE ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Idled {
+    /// There may be news.
+    Over,
+    /// The server knows no IDLE, whatever it announced.
+    Refused,
+}
 
 /// A logged-in session with a folder open for reading.
 #[derive(Debug)]
@@ -35,6 +76,8 @@ pub(super) struct ImapSession {
     pub(super) has_special_use: bool,
     /// The server told of new mail since the last search began.
     pub(super) has_news: bool,
+    /// Messages in the folder, as the server counts them.
+    pub(super) exists: usize,
 }
 
 /// What a login is proved by.
@@ -68,8 +111,10 @@ impl ImapSession {
         let mut client = Client::new(wire);
         let plain = greet(&mut client).await?;
         let session = match proof {
-            Proof::Password(password) => log_in(client, username, &password, plain).await?,
-            Proof::Token(token) => show_token(client, username, &token).await?,
+            Proof::Password(password) => {
+                unharmed(log_in(client, username, &password, plain)).await??
+            }
+            Proof::Token(token) => unharmed(show_token(client, username, &token)).await??,
         };
         let mut open = ImapSession {
             session,
@@ -77,6 +122,7 @@ impl ImapSession {
             has_idle: false,
             has_special_use: false,
             has_news: false,
+            exists: 0,
         };
         open.read_capabilities().await?;
         open.examine(folder).await?;
@@ -86,63 +132,71 @@ impl ImapSession {
     /// Sends a command and hands every untagged response to `take`.
     ///
     /// # Errors
-    /// NO, BAD, BYE, end of file, silence: whatever is not a tagged OK.
+    /// NO, BAD ([`Refused`]), BYE, end of file, silence: whatever is not a tagged OK.
     pub(super) async fn command(
         &mut self,
         command: &str,
         take: impl FnMut(&Response<'_>) -> Result<()>,
     ) -> Result<()> {
-        self.long_command(command, SILENCE_MAX, take).await
+        self.long_command(command, 0, take).await
     }
 
-    /// As [`ImapSession::command`], where one response may take `patience` to arrive.
+    /// As [`ImapSession::command`], where so many octets are expected.
     pub(super) async fn long_command(
         &mut self,
         command: &str,
-        patience: Duration,
-        mut take: impl FnMut(&Response<'_>) -> Result<()>,
+        bytes: u64,
+        take: impl FnMut(&Response<'_>) -> Result<()>,
     ) -> Result<()> {
         let name = command.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        let send = self.session.run_command(command);
-        let tag = timeout(SILENCE_MAX, send)
+        let at_most = ANSWER_MAX + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND);
+        timeout(at_most, self.answered(command, &name, take))
             .await
-            .with_context(|| format!("{name}: the server takes nothing"))??;
-        loop {
-            let done = self.read_within(patience, &name, |response| match response {
+            .with_context(|| format!("{name}: the answer has no end"))?
+    }
+
+    async fn answered(
+        &mut self,
+        command: &str,
+        name: &str,
+        mut take: impl FnMut(&Response<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let tag = self.send(command, name).await?;
+        for _ in 0..RESPONSES_MAX {
+            let done = self.next(name, |response| match response {
                 Response::Done { tag: found, status: Status::Ok, .. } if *found == tag => Ok(true),
                 Response::Done { tag: found, status, outcome } if *found == tag => {
-                    Err(refused(&name, &format!("{status:?}"), words(&outcome.information)))
+                    Err(refused(name, &format!("{status:?}"), words(&outcome.information)))
                 }
                 other => take(other).map(|()| false),
             });
-            if done.await? {
+            if done.await?? {
                 return Ok(());
             }
         }
+        bail!("{name}: the answer has no end")
     }
 
-    async fn read<T>(
-        &mut self,
-        what: &str,
-        look: impl FnOnce(&Response<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.read_within(SILENCE_MAX, what, look).await
+    async fn send(&mut self, command: &str, name: &str) -> Result<RequestId> {
+        let send = timeout(SILENCE_MAX, self.session.run_command(command)).await;
+        let sent = send.with_context(|| format!("{name}: the server takes nothing"))?;
+        sent.map_err(|why| in_words(why, name))
     }
 
     /// The next response. BYE, and a change of UIDVALIDITY under our feet, end the session.
-    async fn read_within<T>(
-        &mut self,
-        patience: Duration,
-        what: &str,
-        look: impl FnOnce(&Response<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let read = timeout(patience, self.session.read_response()).await;
-        let response = read.with_context(|| format!("{what}: the server does not answer"))?;
-        let response = response.with_context(|| format!("{what}: the connection broke"))?;
-        let response = response.ok_or_else(|| closed(what))?;
+    async fn next<T>(&mut self, what: &str, look: impl FnOnce(&Response<'_>) -> T) -> Result<T> {
+        let response = heard(self.session.read_response(), what).await?;
         refuse_end(response.parsed(), self.uid_validity, what)?;
-        self.has_news |= is_news(response.parsed());
-        look(response.parsed())
+        match response.parsed() {
+            Response::MailboxData(MailboxDatum::Exists(count)) => {
+                self.exists = *count as usize;
+                self.has_news = true;
+            }
+            Response::MailboxData(MailboxDatum::Recent(_)) => self.has_news = true,
+            Response::Expunge(_) => self.exists = self.exists.saturating_sub(1),
+            _ => {}
+        }
+        Ok(look(response.parsed()))
     }
 
     async fn read_capabilities(&mut self) -> Result<()> {
@@ -197,70 +251,115 @@ impl ImapSession {
     /// The UIDs that match a search.
     pub(super) async fn search(&mut self, criteria: &str) -> Result<Vec<u32>> {
         self.has_news = false;
-        let mut uids = Vec::new();
+        let (mut uids, mut answers) = (Vec::new(), 0);
         self.command(&format!("UID SEARCH {criteria}"), |response| {
             if let Response::MailboxData(MailboxDatum::Search(found)) = response {
                 uids.extend(found);
+                answers += 1;
+            }
+            if uids.len() > MESSAGES_MAX {
+                bail!("There are more than {MESSAGES_MAX} messages; move old ones elsewhere");
             }
             Ok(())
         })
         .await?;
+        if answers == 0 && self.exists > 0 {
+            bail!("UID SEARCH: the server names none of {} messages", self.exists);
+        }
         uids.sort_unstable();
         uids.dedup();
         Ok(uids)
     }
 
     /// Waits until the server tells of new mail (RFC 2177), or `at_most`.
-    pub(super) async fn idle(&mut self, at_most: Duration) -> Result<()> {
-        let send = self.session.run_command("IDLE");
-        let tag = timeout(SILENCE_MAX, send).await.context("IDLE: the server takes nothing")??;
-        let mut begun = false;
-        while !begun {
-            let look = self.read("IDLE", |response| match response {
-                Response::Continue { .. } => Ok(true),
-                Response::Done { outcome, .. } => {
-                    Err(refused("IDLE", "no", words(&outcome.information)))
-                }
-                _ => Ok(false),
-            });
-            begun = look.await?;
+    pub(super) async fn idle(&mut self, at_most: Duration) -> Result<Idled> {
+        let tag = self.send("IDLE", "IDLE").await?;
+        let begun = timeout(SILENCE_MAX, self.begins(&tag)).await;
+        if !begun.context("IDLE: the server does not begin")?? {
+            return Ok(Idled::Refused);
         }
         if !self.has_news {
+            self.session.get_mut().let_be_silent(true);
             timeout(at_most, self.news()).await.unwrap_or(Ok(()))?;
+            self.session.get_mut().let_be_silent(false);
         }
-        let done = self.session.run_command_untagged("DONE");
-        timeout(SILENCE_MAX, done).await.context("DONE: the server takes nothing")??;
-        let mut ended = false;
-        while !ended {
-            let is_end = |response: &Response<'_>| {
-                Ok(matches!(response, Response::Done { tag: found, .. } if *found == tag))
-            };
-            ended = self.read("DONE", is_end).await?;
-        }
-        Ok(())
+        let done = timeout(SILENCE_MAX, self.session.run_command_untagged("DONE")).await;
+        let done = done.context("DONE: the server takes nothing")?;
+        done.map_err(|why| in_words(why, "DONE"))?;
+        timeout(SILENCE_MAX, self.ends(tag)).await.context("DONE: the answer has no end")?
     }
 
-    /// The next word of the server that may mean new mail; "still here" does not.
-    async fn news(&mut self) -> Result<()> {
+    /// Whether the server agrees to tell of new mail.
+    async fn begins(&mut self, tag: &RequestId) -> Result<bool> {
         loop {
-            let response =
-                self.session.read_response().await.context("IDLE: the connection broke")?;
-            let response = response.ok_or_else(|| closed("IDLE"))?;
-            refuse_end(response.parsed(), self.uid_validity, "IDLE")?;
-            if is_news(response.parsed()) {
-                return Ok(());
+            let begun = self.next("IDLE", |response| match response {
+                Response::Continue { .. } => Some(true),
+                Response::Done { tag: found, .. } if found == tag => Some(false),
+                _ => None,
+            });
+            if let Some(begun) = begun.await? {
+                return Ok(begun);
             }
         }
     }
 
+    /// The next word of the server that may mean new mail; "still here" does not.
+    async fn news(&mut self) -> Result<()> {
+        for _ in 0..RESPONSES_MAX {
+            self.next("IDLE", |_| ()).await?;
+            if self.has_news {
+                return Ok(());
+            }
+        }
+        bail!("IDLE: the server talks without end")
+    }
+
+    async fn ends(&mut self, tag: RequestId) -> Result<Idled> {
+        let is_end = |response: &Response<'_>| matches!(response, Response::Done { tag: found, .. } if *found == tag);
+        while !self.next("DONE", is_end).await? {}
+        Ok(Idled::Over)
+    }
+
     /// Says goodbye, if the server still listens.
     pub(super) async fn log_out(mut self) {
-        let _ = timeout(Duration::from_secs(5), self.session.logout()).await;
+        let _ = timeout(Duration::from_secs(5), unharmed(self.session.logout())).await;
     }
 }
 
-fn is_news(response: &Response<'_>) -> bool {
-    matches!(response, Response::MailboxData(MailboxDatum::Exists(_) | MailboxDatum::Recent(_)))
+/// The next response, behind a net.
+async fn heard<R>(read: impl Future<Output = io::Result<Option<R>>>, what: &str) -> Result<R> {
+    let read = unharmed(read).await.with_context(|| what.to_owned())?;
+    read.map_err(|why| in_words(why.into(), what))?.ok_or_else(|| closed(what))
+}
+
+/// Lets no panic through: imap-proto has one on a response code that is followed by a
+/// character beyond ASCII, and no server may end the desk.
+async fn unharmed<T>(act: impl Future<Output = T>) -> Result<T> {
+    let mut act = pin!(act);
+    std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| act.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_) => Poll::Ready(Err(anyhow!("the server says what cannot be read"))),
+    })
+    .await
+}
+
+/// What failed, in few words. async-imap repeats all of an answer that it cannot read, and that
+/// may be somebody's mail.
+fn in_words(why: async_imap::error::Error, what: &str) -> anyhow::Error {
+    use async_imap::error::Error;
+    let what = what.to_owned();
+    match why {
+        Error::Io(why) if why.get_ref().is_some_and(|inner| inner.is::<Overstepped>()) => {
+            anyhow!(why).context(what)
+        }
+        Error::Io(why) if why.kind() == io::ErrorKind::Other => {
+            anyhow!("{what}: the server says what cannot be read")
+        }
+        Error::Io(why) => anyhow!(why).context(format!("{what}: the connection broke")),
+        Error::No(text) | Error::Bad(text) => anyhow!("{what}: the server refuses: {}", cut(&text)),
+        Error::ConnectionLost => closed(&what),
+        _ => anyhow!("{what}: the server says what cannot be read"),
+    }
 }
 
 fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<()> {
@@ -279,13 +378,18 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
 }
 
 /// What the server does not want; by its words it may only ask to be left alone for a while.
-fn refused(what: &str, verdict: &str, said: &str) -> anyhow::Error {
-    let why = anyhow!("{what}: the server says {verdict}: {said}");
-    if asks_to_slow_down(said) { why.context(Trouble::Busy) } else { why }
+fn refused(what: &str, status: &str, words: String) -> anyhow::Error {
+    let is_busy = asks_to_slow_down(&words);
+    let why = anyhow!(Refused { what: what.to_owned(), status: status.to_owned(), words });
+    if is_busy { why.context(Trouble::Busy) } else { why }
 }
 
-fn words<'a>(information: &'a Option<std::borrow::Cow<'_, str>>) -> &'a str {
-    information.as_deref().unwrap_or_default()
+fn words(information: &Option<std::borrow::Cow<'_, str>>) -> String {
+    cut(information.as_deref().unwrap_or_default())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
 }
 
 fn closed(what: &str) -> anyhow::Error {
@@ -319,10 +423,9 @@ pub(super) async fn offers(wire: Box<dyn Wire>) -> Result<BTreeSet<String>> {
 
 /// Reads the greeting; whether it offers AUTH=PLAIN.
 async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
-    let greeting = timeout(SILENCE_MAX, client.read_response())
+    let greeting = timeout(SILENCE_MAX, heard(client.read_response(), "greeting"))
         .await
         .context("The server does not greet")??;
-    let greeting = greeting.ok_or_else(|| closed("greeting"))?;
     match greeting.parsed() {
         Response::Data { status: Status::Ok, outcome } => Ok(match &outcome.code {
             Some(ResponseCode::Capabilities(all)) => all.iter().any(
@@ -337,7 +440,7 @@ async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
         }
         Response::Data { outcome, .. } => {
             let said = words(&outcome.information);
-            Err(refused("greeting", "it turns us away before the login", said))
+            Err(refused("greeting", "before the login:", said))
         }
         _ => bail!("The server turns us away before the login"),
     }
@@ -363,12 +466,13 @@ async fn log_in(
         .context("The login was not answered within a minute")?;
     done.map_err(|(why, _)| match why {
         async_imap::error::Error::No(text) if asks_to_slow_down(&text) => {
-            anyhow!("The server takes no login now ({text})").context(Trouble::Busy)
+            anyhow!("The server takes no login now ({})", cut(&text)).context(Trouble::Busy)
         }
         async_imap::error::Error::No(text) => {
-            anyhow!("The server refuses the login ({text})").context(Trouble::PasswordRefused)
+            let why = anyhow!("The server refuses the login ({})", cut(&text));
+            why.context(Trouble::PasswordRefused)
         }
-        other => anyhow!(other).context("The login failed"),
+        other => in_words(other, "The login failed"),
     })
 }
 
@@ -387,6 +491,6 @@ async fn show_token(
         async_imap::error::Error::Bad(_) => {
             anyhow!("The server knows no XOAUTH2; set mailbox.auth = \"password\"")
         }
-        other => anyhow!(other).context("The login failed"),
+        other => in_words(other, "The login failed"),
     })
 }

@@ -61,15 +61,27 @@ impl Folder {
     }
 }
 
+/// Stands in a key before what tells a message from an earlier one with the same UID.
+const REUSED: char = '~';
+
 /// A message as the mailbox lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// What it is known under there: `uidvalidity:uid`, or the Maildir name before `:2,`.
+    /// Where a server gave a UID a second time, `~` and the date follow.
     pub key: String,
     /// Octets.
     pub size: u64,
     /// When it reached the mailbox (INTERNALDATE); never the sender's Date.
     pub received_at: DateTime<Utc>,
+}
+
+impl Seen {
+    /// The same as another message than the one that was known under its key.
+    pub fn as_another(mut self) -> Seen {
+        self.key = format!("{}{REUSED}{}", self.key, self.received_at.timestamp());
+        self
+    }
 }
 
 /// A message with its bytes.
@@ -137,6 +149,19 @@ impl Mailbox {
             Mailbox::Imap(imap) => imap.describe(keys).await,
             Mailbox::Maildir(maildir) => maildir.describe(keys),
             Mailbox::Memory(memory) => Ok(memory.describe(keys)),
+        }
+    }
+
+    /// Sizes and dates of what was listed and is known (all but `new`), as far as it may be
+    /// something else by now: the newest of a full listing on a server, which may have given
+    /// a UID twice.
+    ///
+    /// # Errors
+    /// As [`Mailbox::list`].
+    pub async fn describe_known(&mut self, new: &[String]) -> Result<Vec<Seen>> {
+        match self {
+            Mailbox::Imap(imap) => imap.describe_newest(new).await,
+            Mailbox::Maildir(_) | Mailbox::Memory(_) => Ok(Vec::new()),
         }
     }
 

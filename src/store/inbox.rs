@@ -1,6 +1,6 @@
 //! Which messages were seen, and what became of each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
@@ -116,6 +116,34 @@ impl Tx {
         let keys = serde_json::to_string(keys)?;
         let query = sqlx::query_scalar(SQL).bind(mailbox).bind(keys);
         Ok(query.fetch_all(self.connection()).await?)
+    }
+
+    /// Of what the mailbox has, what is not handled. Under a key that is, another date means
+    /// another message: it gets a key of its own.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn distinguish(&mut self, mailbox: &str, seen: Vec<Seen>) -> Result<Vec<Seen>> {
+        const SQL: &str = "SELECT key, received_at FROM inbox WHERE mailbox = ?1 AND outcome IS NOT NULL \
+            AND key IN (SELECT value FROM json_each(?2))";
+        let keys: Vec<&str> = seen.iter().map(|seen| seen.key.as_str()).collect();
+        let query = sqlx::query(SQL).bind(mailbox).bind(serde_json::to_string(&keys)?);
+        let rows = query.fetch_all(self.connection()).await?;
+        let handled: HashMap<String, i64> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let (known, mut new): (Vec<Seen>, Vec<Seen>) =
+            seen.into_iter().partition(|seen| handled.contains_key(&seen.key));
+        let others = known.into_iter().filter(|seen| {
+            // Servers keep seconds.
+            let at = handled.get(&seen.key).copied().unwrap_or_default();
+            at.div_euclid(1000) != seen.received_at.timestamp()
+        });
+        let others: Vec<Seen> = others.map(Seen::as_another).collect();
+        let keys: Vec<String> = others.iter().map(|seen| seen.key.clone()).collect();
+        let unhandled: HashSet<String> =
+            self.unhandled(mailbox, &keys).await?.into_iter().collect();
+        new.extend(others.into_iter().filter(|seen| unhandled.contains(&seen.key)));
+        Ok(new)
     }
 
     /// How often each of `keys` was begun and not finished.

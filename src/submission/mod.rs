@@ -1,6 +1,7 @@
 //! EDGE: hands composed mails to the submission server (RFC 6409). What becomes of a letter
 //! is for the store to say; here is only how one attempt ended.
 
+mod answering;
 mod maildir;
 mod memory;
 mod refusal;
@@ -86,7 +87,8 @@ impl Line {
             Submitter::Smtp(settings) => Arc::clone(settings),
         };
         if let Some(parked) = self.connection.take() {
-            // The server may have closed it meanwhile; then a new one is worth a try.
+            // The server may have closed it meanwhile, or say now that it will (421); then a new
+            // one is worth a try.
             match self.submit_over(parked, parcel).await {
                 End::NotTried(_) => {}
                 end => return end,

@@ -3,11 +3,7 @@
 //! there leaves an answer behind that the next one takes for its own.
 
 use std::fmt::Display;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -18,16 +14,15 @@ use lettre::transport::smtp::client::{
 };
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::response::{Response, Severity};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::Parcel;
+use super::answering::Answering;
 use super::refusal::{Refused, asks_to_slow_down};
 use crate::mail::EmailAddress;
 use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
@@ -40,6 +35,11 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// RFC 5321 §4.5.3.2.6: ten minutes for the answer to the final dot. Giving up sooner is how
 /// doubles are made.
 const DOT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// 2yz (RFC 5321 §4.2.1).
+const TAKEN: Severity = Severity::PositiveCompletion;
+/// 3yz.
+const GO_ON: Severity = Severity::PositiveIntermediate;
 
 /// How the connection is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,51 +72,13 @@ pub struct SmtpSettings {
 /// An open connection that is logged in.
 pub(super) struct Connection {
     smtp: AsyncSmtpConnection,
-    /// It has carried a letter.
+    /// It has taken a letter already.
     is_used: bool,
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("<smtp connection>")
-    }
-}
-
-/// TLS from the first byte, as lettre takes it.
-#[derive(Debug)]
-struct TlsWire(TlsStream<TcpStream>);
-
-impl AsyncTokioStream for TlsWire {
-    fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.get_ref().0.peer_addr()
-    }
-}
-
-impl AsyncRead for TlsWire {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for TlsWire {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 
@@ -143,19 +105,18 @@ impl SmtpSettings {
         if self.tls == Tls::None {
             self.refuse_remote().await?;
         }
-        let wire = timeout(CONNECT_TIMEOUT, self.wire())
+        let stream = timeout(CONNECT_TIMEOUT, self.stream())
             .await
             .with_context(|| format!("{place} does not answer within 30 seconds"))?
             .with_context(|| format!("Cannot connect to {place}"))?;
-        // lettre's own timeout covers TCP only; a server may also not greet.
-        let greet = AsyncSmtpConnection::connect_with_transport(wire, &hello);
-        let mut connection = timeout(CONNECT_TIMEOUT, greet)
+        let connect = AsyncSmtpConnection::connect_with_transport(stream, &hello);
+        let mut connection = timeout(CONNECT_TIMEOUT, connect)
             .await
             .with_context(|| format!("{place} does not greet within 30 seconds"))?
             .map_err(|why| {
                 because(&why, format!("Cannot connect to {place}: {}", in_words(&why)))
             })?;
-        if let (Tls::Starttls, Some(tls)) = (self.tls, tls) {
+        if let Some(tls) = tls {
             if !connection.can_starttls() {
                 bail!("{place} offers no STARTTLS; nothing was sent");
             }
@@ -208,21 +169,23 @@ impl SmtpSettings {
 
     /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
     /// algorithm would keep that back until the server's delayed acknowledgement, 40 ms a letter.
-    async fn wire(&self) -> Result<Box<dyn AsyncTokioStream>> {
+    async fn stream(&self) -> Result<Box<dyn AsyncTokioStream>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
+        let peer = tcp.peer_addr()?;
         if self.tls != Tls::Implicit {
-            return Ok(Box::new(tcp));
+            return Ok(Box::new(Answering::new(tcp, peer)));
         }
+        let config = crate::tls::client_config(self.ca_pem.as_deref())?;
         let name = ServerName::try_from(self.host.clone())
             .with_context(|| format!("{} is no host name", self.host))?;
-        let config = crate::tls::client_config(self.ca_pem.as_deref())?;
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        Ok(Box::new(TlsWire(tls.context("the TLS handshake failed")?)))
+        Ok(Box::new(Answering::new(tls.context("The TLS handshake failed")?, peer)))
     }
 
+    /// For STARTTLS, which lettre does.
     fn tls_parameters(&self) -> Result<Option<TlsParameters>> {
-        if self.tls == Tls::None {
+        if self.tls != Tls::Starttls {
             return Ok(None);
         }
         let mut builder = TlsParameters::builder(self.host.clone());
@@ -266,25 +229,25 @@ impl Connection {
             parameters.push(MailParameter::SmtpUtfEight);
         }
         let mail = Mail::new(Some(from), parameters);
-        if let Err(end) = before_dot(connection, mail, Refused::Anything).await {
+        if let Err(end) = before_dot(connection, mail, TAKEN, Refused::Anything).await {
             return self.not_for_good(end);
         }
-        if let Err(end) =
-            before_dot(connection, Rcpt::new(to, Vec::new()), Refused::Recipient).await
-        {
+        let recipient = Rcpt::new(to, Vec::new());
+        if let Err(end) = before_dot(connection, recipient, TAKEN, Refused::Recipient).await {
             return end;
         }
-        if let Err(end) = before_dot(connection, Data, Refused::Anything).await {
+        if let Err(end) = before_dot(connection, Data, GO_ON, Refused::Anything).await {
             return self.not_for_good(end);
         }
         crate::step::step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
         crate::step::step("after-dot");
         match sent {
-            Ok(Ok(_)) => {
+            Ok(Ok(answer)) if answer.code().severity == TAKEN => {
                 self.is_used = true;
                 End::Submitted
             }
+            Ok(Ok(answer)) => End::Uncertain(format!("{} to the final dot", answer.code())),
             Ok(Err(why)) => {
                 refusal(&why, Refused::Content).unwrap_or_else(|| End::Uncertain(in_words(&why)))
             }
@@ -312,10 +275,16 @@ impl Connection {
 async fn before_dot<C: Display>(
     connection: &mut AsyncSmtpConnection,
     command: C,
+    expected: Severity,
     refused: Refused,
 ) -> Result<Response, End> {
     match timeout(COMMAND_TIMEOUT, connection.command(command)).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) if response.code().severity == expected => Ok(response),
+        // The answer to something else: from here on all of them would be.
+        Ok(Ok(response)) => {
+            let words = format!("{} out of turn", response.code());
+            Err(End::NotTried(Failure::new(Trouble::Unexpected, words)))
+        }
         // A parked connection that the server closed meanwhile ends as not tried.
         Ok(Err(why)) => Err(refusal(&why, refused)
             .unwrap_or_else(|| End::NotTried(Failure::new(trouble_of(&why), in_words(&why))))),
@@ -376,6 +345,8 @@ fn in_words(why: &lettre::transport::smtp::Error) -> String {
             format!("{code} {}", enhanced.unwrap_or_default()).trim_end().to_owned()
         }
         None if why.is_timeout() => "time-out".to_owned(),
+        // lettre repeats what it cannot read.
+        None if why.is_response() => "the server answers what cannot be read".to_owned(),
         None => {
             let mut words = text;
             let mut source = std::error::Error::source(why);

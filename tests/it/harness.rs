@@ -316,10 +316,15 @@ impl Desk {
         let parcels = self.takes_letters().await.unwrap_or_default();
         for parcel in &parcels {
             let end = line.submit(parcel).await;
-            self.wakes.send(Wake::Ended(parcel.id, end)).await.unwrap();
+            self.ends(parcel.id, end).await;
         }
         self.barrier().await;
         parcels.len()
+    }
+
+    /// Where the tasks around the bot wake it.
+    pub(crate) fn wakes(&self) -> mpsc::Sender<Wake> {
+        self.wakes.clone()
     }
 
     /// A worker takes letters and does nothing with them yet.

@@ -226,6 +226,14 @@ impl LiveDesk {
         daemon.try_wait().unwrap().is_none()
     }
 
+    /// KiB of memory that the daemon had at most so far.
+    pub(crate) fn memory_peak_kib(&self) -> u64 {
+        let daemon = self.daemon.as_ref().expect("a daemon that runs");
+        let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
