@@ -15,7 +15,6 @@ use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
-use crate::step::step;
 use crate::store::commit::{About, Decided, Happening};
 use crate::store::inbox::{Attempt, Handled, OLD, Outcome};
 use crate::store::outbox::{Class, LetterRef};
@@ -54,7 +53,6 @@ impl Bot {
         let Some(judged) = judged else {
             return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
         };
-        step("before-decide");
         if attempt.is_old {
             return Ok(old(&judged, mail));
         }

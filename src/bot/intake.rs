@@ -39,6 +39,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn plan(&self, seen: Vec<Seen>) -> Result<Vec<Vec<Seen>>> {
+        step("before-plan");
         let now = self.clock.now();
         let name = &self.settings.mailbox_name;
         let mut tx = self.store.begin().await?;
@@ -54,13 +55,16 @@ impl Bot {
             seen.into_iter().partition(|seen| is_old(seen) && !begun.contains_key(&seen.key));
         let (to_suggest, to_note): (Vec<Seen>, Vec<Seen>) =
             old.into_iter().partition(|seen| seen.received_at >= worth_reading);
+        step("before-note-old");
         tx.note_old(name, &to_note, false, now).await?;
         tx.note_old(name, &to_suggest, true, now).await?;
+        step("after-note-old");
         if is_first {
             tx.set_mark_at(&mark, now).await?;
             info!(old = to_note.len(), to_suggest = to_suggest.len(), "first look at this inbox");
         }
         tx.commit().await?;
+        step("after-plan");
         wanted.extend(to_suggest);
         wanted.sort_by(|a, b| a.received_at.cmp(&b.received_at).then_with(|| a.key.cmp(&b.key)));
         // What was begun before and not finished may have brought the process down: alone.
@@ -113,7 +117,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub(super) async fn begin(&mut self, mut batch: Vec<Fetched>, answer: Answer) -> Result<()> {
-        step("after-fetch");
+        step("before-attempt");
         let mut tx = self.store.begin().await?;
         let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
         let attempts = tx.begin_messages(&self.settings.mailbox_name, &seen).await?;
@@ -125,6 +129,7 @@ impl Bot {
         }
         tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
+        step("after-attempt");
         step("before-parse");
         let read = read(batch, self.reader())?;
         self.readings.push_back(Reading { attempts, read, answer });

@@ -9,6 +9,7 @@ use super::Bot;
 use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
 use crate::clock::Jump;
+use crate::step::step;
 use crate::store::CaseId;
 use crate::store::commit::{About, Happening};
 
@@ -41,13 +42,16 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn tick(&self) -> Result<()> {
+        step("before-tick");
         let now = self.clock.now();
         self.watch_clock(now).await?;
         self.reckon_again().await?;
         self.pass_time(now).await?;
         self.forget(now).await?;
         self.alarm_on_silence(now).await?;
-        self.digest_when_due(now).await
+        self.digest_when_due(now).await?;
+        step("after-tick");
+        Ok(())
     }
 
     /// Notes the time every minute, so that a jump is noticed however the process ended, and
@@ -104,6 +108,10 @@ impl Bot {
     async fn pass_time(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let cases = tx.cases_to_look_at(now).await?;
+        if cases.is_empty() {
+            return Ok(());
+        }
+        step("before-dates");
         for case in &cases {
             let happening = Happening::new(Event::TimePassed, About::Case(*case));
             let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
@@ -116,7 +124,9 @@ impl Bot {
                 info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
             }
         }
-        if cases.is_empty() { Ok(()) } else { tx.commit().await }
+        tx.commit().await?;
+        step("after-dates");
+        Ok(())
     }
 
     /// Once a day: excerpts and letters that are old enough go, and the log that still holds
@@ -127,13 +137,16 @@ impl Bot {
         if last.is_some_and(|at| now - at < Duration::days(1)) {
             return Ok(());
         }
+        step("before-forget");
         let before = now - Duration::days(self.settings.messages_days.into());
         tx.forget_messages(before).await?;
         // Not while its mail is still a key: then the same words would act again.
         tx.forget_commands(now - Duration::days(STAFF_TOKEN_DAYS + 1)).await?;
         tx.set_mark_at(FORGOT, now).await?;
         tx.commit().await?;
-        self.store.empty_log().await
+        self.store.empty_log().await?;
+        step("after-forget");
+        Ok(())
     }
 
     /// Notes a poll that went to its end, and ends the alarm if there was one.
@@ -141,6 +154,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn poll_went_well(&self) -> Result<()> {
+        step("before-polled");
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         tx.set_mark_at(POLLED, now).await?;
@@ -153,7 +167,9 @@ impl Bot {
             );
             self.write_to_all_staff(&mut tx, &letter).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        step("after-polled");
+        Ok(())
     }
 
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
@@ -167,6 +183,7 @@ impl Bot {
         if !silent || known {
             return Ok(());
         }
+        step("before-alarm");
         tx.set_mark_at(POLL_ALARM, now).await?;
         let letter = Letter::alarm(
             "the inbox cannot be read",
@@ -174,7 +191,9 @@ impl Bot {
             "Run `deletion-desk check` on the host: it says what is wrong, for example a password that expired.",
         );
         self.write_to_all_staff(&mut tx, &letter).await?;
-        tx.commit().await
+        tx.commit().await?;
+        step("after-alarm");
+        Ok(())
     }
 
     /// Writes the digest when its time came; once, however many firings were missed.

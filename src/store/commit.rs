@@ -19,6 +19,7 @@ use crate::case::{
     Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, Source, State,
     decide,
 };
+use crate::step::step;
 
 /// Which case an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +141,9 @@ impl Tx {
         let id = before.as_ref().map(|stored| stored.id);
         let case = before.as_ref().map(|stored| &stored.case);
         let facts = self.facts(id, recipient.as_ref(), now).await?;
+        step("before-decide");
         let decision = decide(case, &happening.event, &facts, policy, now);
+        step("after-decide");
         let after = evolve(case.cloned(), &decision.change);
         let changes = decision.change != Change::default()
             || !decision.letters.is_empty()

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 
 use super::Parcel;
 use crate::mail::EmailAddress;
+use crate::step::step;
 use crate::store::attempts::End;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -165,12 +166,14 @@ impl Connection {
         if let Err(end) = before_dot(connection, Rcpt::new(to, Vec::new())).await {
             return end;
         }
+        step("before-data");
         if let Err(end) = before_dot(connection, Data).await {
             return not_for_good(end);
         }
-        crate::step::step("before-dot");
+        step("after-data");
+        step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
-        crate::step::step("after-dot");
+        step("after-dot");
         match sent {
             Ok(Ok(_)) => End::Submitted,
             Ok(Err(why)) if why.is_permanent() => End::Permanent(in_words(&why)),
