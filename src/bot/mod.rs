@@ -157,7 +157,9 @@ impl Bot {
         key: TokenKey,
         clock: Clock,
     ) -> Result<Bot> {
+        step("before-open");
         let store = Store::open(database, key, Access::Daemon).await?;
+        step("after-open");
         if let Some(noted) = store.mark(CLOCK).await? {
             clock.resume(&noted);
         }

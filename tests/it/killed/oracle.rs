@@ -95,7 +95,8 @@ pub(crate) fn judge(world: &mut World, undisturbed: Option<&Picture>) -> Verdict
 
 async fn look(world: &World) -> Verdict {
     let path = world.folder.path().join("bot.db");
-    let mut found = Found::read(&path, world.sink.server().taken.clone()).await;
+    let taken = world.sink.server().taken.clone();
+    let mut found = Found::read(&path, taken).await;
     found.the_file_is_whole().await;
     found.cases_are_what_their_journal_says(world.folder.path()).await;
     found.every_message_has_one_outcome(world).await;

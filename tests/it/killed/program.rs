@@ -103,7 +103,7 @@ fn killed_at(step: &str) {
 
 #[test]
 fn the_program_itself_takes_up_what_it_left() {
-    for step in ["after-attempt", "before-commit:4", "before-settle", "after-settle"] {
+    for step in ["after-attempt", "before-settle", "after-settle"] {
         killed_at(step);
     }
 }

@@ -1,6 +1,8 @@
 //! What goes on around the desk while it is killed. Each scenario is told as if nobody was; where
 //! a letter is missing because two kills left it to a person, it breaks off.
 
+use std::sync::LazyLock;
+
 use chrono::TimeDelta;
 
 use super::sink::{At, Refusal};
@@ -17,7 +19,7 @@ const MORNING: &str = "2026-06-02T06:00:00Z";
 
 /// Where a scenario begins; each is the end of an undisturbed run of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Start {
     /// Nothing was ever started.
     Nothing,
     /// An empty inbox was looked at for the first time.
@@ -30,46 +32,53 @@ pub(crate) enum From {
 
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    pub(crate) from: From,
+    pub(crate) from: Start,
     pub(crate) play: fn(&mut World) -> Option<()>,
 }
 
 pub(crate) const SCENARIOS: [Scenario; 20] = [
-    Scenario { name: "a request by mail", from: From::Looked, play: asks },
-    Scenario { name: "a form notification", from: From::Looked, play: asks_by_form },
-    Scenario { name: "an entry on the page", from: From::Looked, play: asks_on_page },
-    Scenario { name: "two mails for one address", from: From::Looked, play: asks_twice },
-    Scenario { name: "three requests at once", from: From::Looked, play: three_ask },
-    Scenario { name: "confirmed on the page", from: From::Asked, play: confirms },
-    Scenario { name: "confirmed by an answer", from: From::Asked, play: confirms_by_mail },
-    Scenario { name: "disowned on the page", from: From::Asked, play: disowns },
-    Scenario { name: "a bounced letter", from: From::Asked, play: bounces },
-    Scenario { name: "nobody answers", from: From::Asked, play: days_pass },
-    Scenario { name: "a digest", from: From::Confirmed, play: digest },
-    Scenario { name: "completed by mail", from: From::Confirmed, play: completes_by_mail },
-    Scenario { name: "completed on the page", from: From::Confirmed, play: completes_on_page },
-    Scenario { name: "refused for good", from: From::Looked, play: refused },
-    Scenario { name: "refused for now", from: From::Looked, play: refused_for_now },
-    Scenario { name: "another UIDVALIDITY", from: From::Asked, play: renumbered },
-    Scenario { name: "an old inbox", from: From::Nothing, play: old_inbox },
-    Scenario { name: "mail that cannot be read", from: From::Looked, play: unreadable },
-    Scenario { name: "mail that ends the process", from: From::Looked, play: poison },
-    Scenario { name: "an inbox out of reach", from: From::Looked, play: silence },
+    Scenario { name: "a request by mail", from: Start::Looked, play: asks },
+    Scenario { name: "a form notification", from: Start::Looked, play: asks_by_form },
+    Scenario { name: "an entry on the page", from: Start::Looked, play: asks_on_page },
+    Scenario { name: "two mails for one address", from: Start::Looked, play: asks_twice },
+    Scenario { name: "three requests at once", from: Start::Looked, play: three_ask },
+    Scenario { name: "confirmed on the page", from: Start::Asked, play: confirms },
+    Scenario { name: "confirmed by an answer", from: Start::Asked, play: confirms_by_mail },
+    Scenario { name: "disowned on the page", from: Start::Asked, play: disowns },
+    Scenario { name: "a bounced letter", from: Start::Asked, play: bounces },
+    Scenario { name: "nobody answers", from: Start::Asked, play: days_pass },
+    Scenario { name: "a digest", from: Start::Confirmed, play: digest },
+    Scenario { name: "completed by mail", from: Start::Confirmed, play: completes_by_mail },
+    Scenario { name: "completed on the page", from: Start::Confirmed, play: completes_on_page },
+    Scenario { name: "refused for good", from: Start::Looked, play: refused },
+    Scenario { name: "refused for now", from: Start::Looked, play: refused_for_now },
+    Scenario { name: "another UIDVALIDITY", from: Start::Asked, play: renumbered },
+    Scenario { name: "an old inbox", from: Start::Nothing, play: old_inbox },
+    Scenario { name: "mail that cannot be read", from: Start::Looked, play: unreadable },
+    Scenario { name: "mail that ends the process", from: Start::Looked, play: poison },
+    Scenario { name: "an inbox out of reach", from: Start::Looked, play: silence },
 ];
 
-impl From {
-    /// Makes it so, with nobody killed.
-    pub(crate) fn begin(self) -> Beginning {
-        let (before, play): (From, fn(&mut World) -> Option<()>) = match self {
-            From::Nothing => return Beginning::empty(),
-            From::Looked => (From::Nothing, looks),
-            From::Asked => (From::Looked, asks),
-            From::Confirmed => (From::Asked, confirms),
-        };
-        let mut world = World::new(&before.begin(), &[]);
-        play(&mut world).unwrap();
-        world.becomes_beginning()
+impl Start {
+    /// Made once, with nobody killed.
+    pub(crate) fn begin(self) -> &'static Beginning {
+        static NOTHING: LazyLock<Beginning> = LazyLock::new(Beginning::empty);
+        static LOOKED: LazyLock<Beginning> = LazyLock::new(|| after(Start::Nothing, looks));
+        static ASKED: LazyLock<Beginning> = LazyLock::new(|| after(Start::Looked, asks));
+        static CONFIRMED: LazyLock<Beginning> = LazyLock::new(|| after(Start::Asked, confirms));
+        match self {
+            Start::Nothing => &NOTHING,
+            Start::Looked => &LOOKED,
+            Start::Asked => &ASKED,
+            Start::Confirmed => &CONFIRMED,
+        }
     }
+}
+
+fn after(from: Start, play: fn(&mut World) -> Option<()>) -> Beginning {
+    let mut world = World::new(from.begin(), &[]);
+    play(&mut world).unwrap();
+    world.becomes_beginning()
 }
 
 fn looks(world: &mut World) -> Option<()> {

@@ -57,6 +57,8 @@ const RULES: [(&str, &str); 3] = [
         "#,
     ),
 ];
+/// From a death until the process is started again.
+const RESTART: TimeDelta = TimeDelta::seconds(30);
 /// Starts and settlings until it has to be at rest.
 const ROUNDS_MAX: usize = 100;
 
@@ -259,10 +261,13 @@ impl World {
         self.rests();
     }
 
-    /// The clock strikes then, and nobody can read the inbox.
+    /// So much time passes in which nobody can read the inbox; a process that is started anew
+    /// waits as long.
     pub(crate) fn strikes(&mut self, after: TimeDelta) {
         self.now += after;
-        while self.orders("tick").is_none() {}
+        while self.orders("tick").is_none() {
+            self.now += after;
+        }
     }
 
     /// A process dies there, whatever else happens.
@@ -430,6 +435,7 @@ impl World {
             let _ = fs::copy(self.folder.path().join(name), grave.join(name));
         }
         let taken = self.sink.server().taken.len();
+        self.now += RESTART;
         self.died.push(Died { at, database: grave.join("bot.db"), taken });
     }
 
