@@ -18,14 +18,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use oracle::{Picture, Verdict, judge};
+use oracle::{Verdict, judge};
 use scenarios::{SCENARIOS, Scenario};
 use world::{Beginning, Kill, World};
 
 /// Worlds at a time.
 const THREADS: usize = 2;
 /// First kills of each scenario in the sample.
-const SAMPLE_FIRSTS: usize = 4;
+const SAMPLE_FIRSTS: usize = 3;
 /// Second kills after each of them.
 const SAMPLE_SECONDS: usize = 1;
 /// Second kills after each first one when all are tried, spread over the recovery.
@@ -35,7 +35,8 @@ const PAIRS_EACH: usize = 4;
 struct Measured {
     scenario: &'static Scenario,
     beginning: &'static Beginning,
-    picture: Picture,
+    /// What it comes to.
+    verdict: Verdict,
     /// Names of the steps that it passed.
     steps: Vec<String>,
     /// Letters that it sent.
@@ -131,10 +132,10 @@ fn kill_in_all_scenarios(extent: Extent) -> Counts {
         let single = run(measured, &[*first]);
         let seconds = extent.seconds(*nth, &single.recovery);
         let mut counts = Counts { singles: 1, ..Counts::default() };
-        counts.take(&single);
+        counts.take(&single, &measured.verdict);
         for second in seconds {
             counts.pairs += 1;
-            counts.take(&run(measured, &[*first, second]));
+            counts.take(&run(measured, &[*first, second]), &measured.verdict);
         }
         let done = done.fetch_add(1, Ordering::SeqCst) + 1;
         if done.is_multiple_of(100) {
@@ -185,7 +186,7 @@ fn measure(scenario: &'static Scenario) -> Measured {
     let (steps, (_, dots)) = (world.steps(), world.counted());
     let verdict = judge(&mut world, None);
     assert_eq!(verdict.faults, Vec::<String>::new(), "{}, undisturbed", scenario.name);
-    Measured { scenario, beginning, picture: verdict.picture, steps, dots }
+    Measured { scenario, beginning, verdict, steps, dots }
 }
 
 /// Plays a scenario with these kills, and judges what it comes to.
@@ -197,7 +198,7 @@ fn run(measured: &Measured, kills: &[Kill]) -> Run {
         // Who has to wait for a person gets no further.
         let _ = (measured.scenario.play)(&mut world);
         let (recovery, missed) = (world.recovery, world.kills_left());
-        let verdict = judge(&mut world, Some(&measured.picture));
+        let verdict = judge(&mut world, Some(&measured.verdict));
         let died = world.died.iter().map(|died| died.at.clone()).collect();
         Run { name: name.clone(), verdict, died, recovery: kills_in(recovery), missed }
     }));
@@ -280,10 +281,10 @@ fn spread(all: &[Kill], count: usize, nth: usize) -> Vec<Kill> {
 }
 
 impl Counts {
-    fn take(&mut self, run: &Run) {
+    fn take(&mut self, run: &Run, undisturbed: &Verdict) {
         self.missed += usize::from(run.missed > 0);
         self.doubles += run.verdict.doubles;
-        self.for_person += usize::from(run.verdict.for_person);
+        self.for_person += usize::from(run.verdict.for_person != undisturbed.for_person);
         for fault in &run.verdict.faults {
             let fault = format!("{} (died at {}): {fault}", run.name, run.died.join(", "));
             say(&fault);

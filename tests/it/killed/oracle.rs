@@ -24,8 +24,8 @@ pub(crate) struct Verdict {
     pub(crate) faults: Vec<String>,
     /// Letters that left twice, all of them in the window of invariant 11.
     pub(crate) doubles: usize,
-    /// Two kills hit the attempts of one letter or message: a person has to look.
-    pub(crate) for_person: bool,
+    /// Letters and messages that were in hand at two kills: a person has to look.
+    pub(crate) for_person: BTreeSet<String>,
 }
 
 /// A letter of the outbox.
@@ -72,7 +72,7 @@ const EVENT_OF: [(&str, &str); 5] = [
 
 /// Looks at a world that is at rest, and whether a further run changes anything in it.
 /// `undisturbed` is what the same scenario comes to when nobody is killed.
-pub(crate) fn judge(world: &mut World, undisturbed: Option<&Picture>) -> Verdict {
+pub(crate) fn judge(world: &mut World, undisturbed: Option<&Verdict>) -> Verdict {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     world.stops();
     let mut verdict = runtime.block_on(look(world));
@@ -83,12 +83,13 @@ pub(crate) fn judge(world: &mut World, undisturbed: Option<&Picture>) -> Verdict
         let difference = difference(&verdict.picture, &again.picture);
         verdict.faults.push(format!("a further run changes something: {difference}"));
     }
-    if let Some(undisturbed) = undisturbed
-        && !verdict.for_person
-        && let difference = difference(undisturbed, &without_repeats(world, &verdict.picture))
-        && !difference.is_empty()
-    {
-        verdict.faults.push(format!("it ends otherwise than undisturbed: {difference}"));
+    let as_undisturbed = undisturbed.filter(|whole| whole.for_person == verdict.for_person);
+    if let Some(undisturbed) = as_undisturbed {
+        let found = without_repeats(world, &verdict.picture);
+        if undisturbed.picture != found {
+            let difference = difference(&undisturbed.picture, &found);
+            verdict.faults.push(format!("it ends otherwise than undisturbed: {difference}"));
+        }
     }
     verdict
 }
@@ -292,7 +293,10 @@ impl Found {
     }
 
     /// Nobody but who was in hand at two kills may be left to a person.
-    async fn whoever_was_hit_twice_waits_for_a_person(&mut self, world: &World) -> bool {
+    async fn whoever_was_hit_twice_waits_for_a_person(
+        &mut self,
+        world: &World,
+    ) -> BTreeSet<String> {
         let uncertain = "SELECT nonce FROM outbox WHERE status = 'uncertain'";
         let unread = "SELECT key FROM inbox WHERE reason = 'ended-the-reader'";
         let (uncertain, unread) = (self.lines(uncertain).await, self.lines(unread).await);
@@ -309,7 +313,7 @@ impl Found {
             let hits = hits.get(name).copied().unwrap_or(0);
             self.expect(hits >= 2, || format!("{name} was given up after {hits} kills"));
         }
-        !uncertain.is_empty() || !unread.is_empty()
+        uncertain.into_iter().chain(unread).collect()
     }
 
     async fn picture(&mut self) -> Picture {
