@@ -7,7 +7,7 @@
 /// `DELETION_DESK_STEPS` names a file that the boundaries are written to as they are passed, a
 /// line each. `DELETION_DESK_DIE_AT` lists places, with commas: at the first that it comes to,
 /// the process ends as if by `kill -9`. `name` is the first passing of that boundary, `name:n`
-/// its n-th, and `n` alone the n-th boundary of all.
+/// its n-th, and `n` alone the n-th boundary of all. `@file` reads the list from a file.
 #[cfg(debug_assertions)]
 pub fn step(name: &str) {
     use std::sync::{LazyLock, Mutex, PoisonError};
@@ -49,6 +49,10 @@ mod plan {
             let record =
                 file.and_then(|file| OpenOptions::new().create(true).append(true).open(file).ok());
             let places = std::env::var("DELETION_DESK_DIE_AT").unwrap_or_default();
+            let places = match places.strip_prefix('@') {
+                Some(file) => std::fs::read_to_string(file).unwrap_or_default(),
+                None => places,
+            };
             let places: Vec<Place> = places.split(',').filter_map(Place::read).collect();
             (record.is_some() || !places.is_empty()).then_some(Plan { record, places })
         }

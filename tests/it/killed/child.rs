@@ -3,29 +3,35 @@
 
 use std::env;
 use std::future::pending;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::Ipv4Addr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::process::exit;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deletion_desk::bot::Bot;
 use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
+use deletion_desk::classify::rules::RuleSet;
+use deletion_desk::classify::shipped::RULES;
 use deletion_desk::clock::Clock;
 use deletion_desk::commands::setup::{Setup, lock};
+use deletion_desk::compose::Templates;
+use deletion_desk::compose::shipped::TEMPLATES;
 use deletion_desk::mailbox::Mailbox;
 use deletion_desk::submission::Line;
 use deletion_desk::wake::Wake;
 use deletion_desk::web::{Web, router, serve};
+use fork::{Fork, WEXITSTATUS, WIFSIGNALED, WTERMSIG, fork, waitpid};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 /// Where the one who gives orders listens.
 pub(super) const CONTROL: &str = "KILLED_CONTROL";
-/// The time at the start, Unix milliseconds.
-pub(super) const NOW: &str = "KILLED_NOW";
 
 /// The bot, and what a task of it would hold.
 struct Desk {
@@ -37,16 +43,51 @@ struct Desk {
     database: SqliteConnection,
 }
 
-/// Says where its page is, then obeys: `at`, `tick` and `settle`, each with the time, and `stop`.
-#[tokio::test]
-#[ignore = "no test: the process that the tests of this module start and kill"]
-async fn desk() {
+/// What the processes are forked from: rules and templates are compiled once, not each time.
+/// A line says in which folder one lives, whom it calls, and at which time; answered are its
+/// number, and how it ended.
+#[test]
+#[ignore = "no test: the processes that the tests of this module kill come from it"]
+fn nursery() {
     let Ok(control) = env::var(CONTROL) else { return };
-    let mut control = BufReader::new(TcpStream::connect(control).await.unwrap());
-    let clock = Clock::manual(instant(&env::var(NOW).unwrap()));
+    let mut control = BufReader::new(std::net::TcpStream::connect(control).unwrap());
+    let rules = RuleSet::load(RULES.iter().copied()).unwrap();
+    let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
+    let mut line = String::new();
+    while control.read_line(&mut line).unwrap_or(0) > 0 {
+        let [folder, caller, now] = line.split_whitespace().collect::<Vec<_>>()[..] else { break };
+        match fork().unwrap() {
+            Fork::Child => {
+                env::set_current_dir(folder).unwrap();
+                let lives = AssertUnwindSafe(|| live(caller, instant(now), rules, templates));
+                exit(catch_unwind(lives).map_or(101, |()| 0));
+            }
+            Fork::Parent(child) => {
+                let answer = |control: &mut BufReader<std::net::TcpStream>, what: String| {
+                    control.get_mut().write_all(what.as_bytes()).unwrap();
+                };
+                answer(&mut control, format!("{child}\n"));
+                let status = waitpid(child).unwrap();
+                answer(
+                    &mut control,
+                    match WIFSIGNALED(status) {
+                        true => format!("killed {}\n", WTERMSIG(status)),
+                        false => format!("ended {}\n", WEXITSTATUS(status)),
+                    },
+                );
+            }
+        }
+        line.clear();
+    }
+}
+
+/// Says where its page is, then obeys: `at`, `tick` and `settle`, each with the time, and `stop`.
+#[tokio::main(flavor = "current_thread")]
+async fn live(caller: &str, now: DateTime<Utc>, rules: RuleSet, templates: Templates) {
+    let mut control = tokio::io::BufReader::new(TcpStream::connect(caller).await.unwrap());
+    let clock = Clock::manual(now);
     let setup = Setup::read(Path::new("bot.toml")).unwrap();
     let settings = setup.settings().unwrap();
-    let (rules, templates) = (setup.rules().unwrap(), setup.templates().unwrap());
     let database = setup.database();
     let _lock = lock(&database).unwrap();
     let key = setup.key(true).unwrap();
@@ -65,7 +106,7 @@ async fn desk() {
         visits: deletion_desk::web::Seen::default(),
         wakes: wakes.clone(),
         clock: clock.clone(),
-        started_at: clock.now(),
+        started_at: now,
     };
     tokio::spawn(serve(listener, router(web), pending()));
     let bot = tokio::spawn(bot.run(woken));
@@ -79,21 +120,7 @@ async fn desk() {
         database: SqliteConnection::connect_with(&options).await.unwrap(),
     };
     control.write_all(format!("page {page}\n").as_bytes()).await.unwrap();
-    let mut order = String::new();
-    // Whoever gave orders may be killed, too.
-    while control.read_line(&mut order).await.unwrap_or(0) > 0 {
-        let (what, at) = order.trim().split_once(' ').unwrap_or((order.trim(), "0"));
-        match what {
-            "at" => desk.clock.set(instant(at)),
-            "tick" => desk.ticks(instant(at)).await,
-            "settle" => desk.settles(instant(at)).await,
-            "stop" => break,
-            other => panic!("{other} is no order"),
-        }
-        let next = desk.next_letter_at().await;
-        control.write_all(format!("ok {next}\n").as_bytes()).await.unwrap();
-        order.clear();
-    }
+    desk.obeys(control).await;
     desk.line.hang_up().await;
     desk.database.close().await.unwrap();
     desk.wakes.send(Wake::Stop).await.unwrap();
@@ -105,6 +132,24 @@ fn instant(millis: &str) -> DateTime<Utc> {
 }
 
 impl Desk {
+    async fn obeys(&mut self, mut control: tokio::io::BufReader<TcpStream>) {
+        let mut order = String::new();
+        // Whoever gives orders may end, too.
+        while control.read_line(&mut order).await.unwrap_or(0) > 0 {
+            let (what, at) = order.trim().split_once(' ').unwrap_or((order.trim(), "0"));
+            match what {
+                "at" => self.clock.set(instant(at)),
+                "tick" => self.ticks(instant(at)).await,
+                "settle" => self.settles(instant(at)).await,
+                "stop" => return,
+                other => panic!("{other} is no order"),
+            }
+            let next = self.next_letter_at().await;
+            control.write_all(format!("ok {next}\n").as_bytes()).await.unwrap();
+            order.clear();
+        }
+    }
+
     async fn ticks(&mut self, now: DateTime<Utc>) {
         self.clock.set(now);
         self.wakes.send(Wake::Second).await.unwrap();

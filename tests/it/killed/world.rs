@@ -3,60 +3,31 @@
 //! and then everybody does once more what was not answered.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deletion_desk::compose::shipped::TEMPLATES;
 use tempfile::TempDir;
 
-use super::child::{CONTROL, NOW};
-use super::sink::{Refusal, Sink, Taken};
+use super::child::CONTROL;
+use super::sink::{Refusal, Sink, Taken, kill, lock};
 use crate::harness::{Letter, START, crlf, memory_folder, path_of, settings};
 
+/// The steps that were passed, in the world's folder.
+const STEPS: &str = "steps";
+/// Where the next process dies.
+const DIE_AT: &str = "die-at";
 /// Longest time for an order on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Letters that wait longer than this wait for a day of their case.
 const HORIZON: TimeDelta = TimeDelta::hours(12);
-/// Enough to tell requests and answers, and quickly compiled: each process does that anew.
-const RULES: [(&str, &str); 3] = [
-    ("forms/flexus.toml", include_str!("../../../rules/forms/flexus.toml")),
-    (
-        "deletion-request/en.toml",
-        r#"
-        kind = "deletion-request"
-        language = "en"
-        acts = true
-        [[rule]]
-        name = "subject"
-        in = "subject"
-        any = ["^data deletion request$"]
-        weight = 5
-        examples = ["Data Deletion Request"]
-        "#,
-    ),
-    (
-        "answer-yes/en.toml",
-        r#"
-        kind = "answer-yes"
-        language = "en"
-        acts = true
-        [[rule]]
-        name = "yes"
-        in = "own-lines"
-        any = ["^yes$"]
-        weight = 5
-        examples = ["Yes"]
-        "#,
-    ),
-];
 /// From a death until the process is started again.
 const RESTART: TimeDelta = TimeDelta::seconds(30);
 /// Starts and settlings until it has to be at rest.
@@ -108,14 +79,25 @@ pub(crate) struct World {
     /// Steps and dots from the last kill until there was rest.
     pub(crate) recovery: (usize, usize),
     listener: TcpListener,
+    nursery: Option<Nursery>,
     process: Option<Process>,
     received: usize,
 }
 
+/// One that runs, and where its page is.
 struct Process {
     control: BufReader<TcpStream>,
     page: u16,
 }
+
+/// Where processes come from; it ends when nobody is there to ask for one.
+struct Nursery {
+    control: BufReader<TcpStream>,
+    _process: Child,
+}
+
+/// Those that no world uses now.
+static NURSERIES: Mutex<Vec<Nursery>> = Mutex::new(Vec::new());
 
 impl Kill {
     /// As it is displayed.
@@ -152,14 +134,7 @@ impl World {
         let smtp =
             format!("kind = \"smtp\"\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"", sink.port);
         let config = settings().replace("kind = \"maildir\"\npath = \"out\"", &smtp);
-        let config = format!("rules = \"rules\"\ntemplates = \"templates\"\n{config}");
         fs::write(folder.path().join("bot.toml"), config).unwrap();
-        for (path, text) in RULES {
-            write(&folder.path().join("rules").join(path), text);
-        }
-        for (path, text) in TEMPLATES.iter().filter(|(path, _)| is_english(path)) {
-            write(&folder.path().join("templates").join(path), text);
-        }
         for (path, bytes, modified) in &beginning.files {
             write_with_date(&folder.path().join(path), bytes, *modified);
         }
@@ -177,6 +152,7 @@ impl World {
             pressed_again: 0,
             recovery: (0, 0),
             listener,
+            nursery: Some(Nursery::free()),
             process: None,
             received: beginning.received,
         };
@@ -322,7 +298,7 @@ impl World {
 
     /// The steps that were passed, by name.
     pub(crate) fn steps(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.folder.path().join("steps")).unwrap_or_default();
+        let text = fs::read_to_string(self.folder.path().join(STEPS)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
@@ -334,9 +310,7 @@ impl World {
     pub(crate) fn stops(&mut self) {
         let Some(mut process) = self.process.take() else { return };
         process.control.get_mut().write_all(b"stop\n").unwrap();
-        let mut client = self.sink.server().client.take().unwrap();
-        let status = client.wait().unwrap();
-        assert!(status.success(), "it stops with {status}: {}", self.said());
+        assert_eq!(self.ends(), "ended 0", "it stops");
     }
 
     /// The next letter's instant, when the order was obeyed; none when the process died.
@@ -358,20 +332,12 @@ impl World {
         if let Some(Kill::AtStep(step)) = self.kills.first() {
             places.push((step + self.counted_from.0 - self.counted().0).to_string());
         }
-        let said = File::options().create(true).append(true).open(self.said_in()).unwrap();
-        let client = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "killed::child::desk", "--ignored", "--nocapture"])
-            .current_dir(self.folder.path())
-            .env(CONTROL, self.listener.local_addr().unwrap().to_string())
-            .env(NOW, self.now.timestamp_millis().to_string())
-            .env("DELETION_DESK_STEPS", "steps")
-            .env("DELETION_DESK_DIE_AT", places.join(","))
-            .stdin(Stdio::null())
-            .stdout(said.try_clone().unwrap())
-            .stderr(said)
-            .spawn()
-            .unwrap();
-        self.sink.server().client = Some(client);
+        fs::write(self.folder.path().join(DIE_AT), places.join(",")).unwrap();
+        let caller = self.listener.local_addr().unwrap();
+        let (folder, now) = (self.folder.path().display(), self.now.timestamp_millis());
+        let nursery = self.nursery.as_mut().unwrap();
+        let client = nursery.asks(&format!("{folder} {caller} {now}"));
+        self.sink.server().client = Some(client.parse().unwrap());
         let stream = self.waits_for_call();
         let mut process = Process { control: BufReader::new(stream), page: 0 };
         let Some(page) = process.says() else {
@@ -394,7 +360,7 @@ impl World {
                     return stream;
                 }
                 Err(why) if why.kind() == ErrorKind::WouldBlock => {
-                    assert!(begun.elapsed() < PATIENCE, "it does not start: {}", self.said());
+                    assert!(begun.elapsed() < PATIENCE, "it does not start");
                     sleep(Duration::from_millis(1));
                 }
                 Err(why) => panic!("{why}"),
@@ -405,13 +371,12 @@ impl World {
     /// Looks at how the process died, which has to be as planned.
     fn buries(&mut self) {
         self.process = None;
-        let mut client = self.sink.server().client.take().unwrap();
-        let status = client.wait().unwrap();
+        let end = self.ends();
         let (steps, dots) = self.counted();
-        let at = match status.signal() {
-            Some(6) => self.steps().pop().unwrap_or_default(),
-            Some(9) => "dot".to_owned(),
-            _ => panic!("it ended by itself, {status}: {}", self.said()),
+        let at = match end.as_str() {
+            "killed 6" => self.steps().pop().unwrap_or_default(),
+            "killed 9" => "dot".to_owned(),
+            _ => panic!("it {end} by itself"),
         };
         let passed = steps - self.counted_from.0;
         let planned = match self.kills.first() {
@@ -463,22 +428,54 @@ impl World {
         answer.split(' ').nth(1)?.parse().ok()
     }
 
-    fn said_in(&self) -> PathBuf {
-        self.folder.path().join("said")
-    }
-
-    /// What the processes wrote about themselves.
-    fn said(&self) -> String {
-        fs::read_to_string(self.said_in()).unwrap_or_default()
+    /// How the process ended.
+    fn ends(&mut self) -> String {
+        let end = self.nursery.as_mut().unwrap().says();
+        self.sink.server().client = None;
+        end
     }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(mut client) = self.sink.server().client.take() {
-            let _ = client.kill();
-            let _ = client.wait();
+        let client = self.sink.server().client;
+        if let Some(client) = client {
+            kill(client);
+            self.ends();
         }
+        lock(&NURSERIES).extend(self.nursery.take());
+    }
+}
+
+impl Nursery {
+    /// One that nobody uses, or a new one.
+    fn free() -> Nursery {
+        if let Some(nursery) = lock(&NURSERIES).pop() {
+            return nursery;
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "killed::child::nursery", "--ignored", "--nocapture"])
+            .env(CONTROL, listener.local_addr().unwrap().to_string())
+            .env("DELETION_DESK_STEPS", STEPS)
+            .env("DELETION_DESK_DIE_AT", format!("@{DIE_AT}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (control, _) = listener.accept().unwrap();
+        Nursery { control: BufReader::new(control), _process: process }
+    }
+
+    fn asks(&mut self, order: &str) -> String {
+        self.control.get_mut().write_all(format!("{order}\n").as_bytes()).unwrap();
+        self.says()
+    }
+
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        self.control.read_line(&mut line).unwrap();
+        line.trim().to_owned()
     }
 }
 
@@ -511,15 +508,6 @@ fn write_with_date(file: &Path, bytes: &[u8], date: SystemTime) {
     file_of_ours.write_all(bytes).unwrap();
     file_of_ours.set_modified(date).unwrap();
     fs::rename(&begun, file).unwrap();
-}
-
-fn is_english(path: &str) -> bool {
-    !["de", "es", "fr"].iter().any(|other| path.split(['/', '.']).any(|part| part == *other))
-}
-
-fn write(file: &Path, text: &str) {
-    fs::create_dir_all(file.parent().unwrap()).unwrap();
-    fs::write(file, text).unwrap();
 }
 
 fn read_with_date(folder: &Path, name: &Path) -> (PathBuf, Vec<u8>, SystemTime) {
