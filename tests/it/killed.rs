@@ -127,7 +127,7 @@ fn kill_in_all_scenarios(extent: Extent) -> Counts {
         .enumerate()
         .map(|(nth, (one, kill))| (nth, one, kill))
         .collect();
-    let done = AtomicUsize::new(0);
+    let (done, faults) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let counts = in_threads(&firsts, |(nth, measured, first)| {
         let single = run(measured, &[*first]);
         let seconds = extent.seconds(*nth, &single.recovery);
@@ -137,9 +137,11 @@ fn kill_in_all_scenarios(extent: Extent) -> Counts {
             counts.pairs += 1;
             counts.take(&run(measured, &[*first, second]), &measured.verdict);
         }
+        faults.fetch_add(counts.faults.len(), Ordering::SeqCst);
         let done = done.fetch_add(1, Ordering::SeqCst) + 1;
         if done.is_multiple_of(100) {
-            say(&format!("{done} of {} first kills", firsts.len()));
+            let faults = faults.load(Ordering::SeqCst);
+            say(&format!("{done} of {} first kills, {faults} faults", firsts.len()));
         }
         counts
     });

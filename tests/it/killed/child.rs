@@ -13,12 +13,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use deletion_desk::bot::Bot;
 use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
+use deletion_desk::case::LetterKind;
+use deletion_desk::classify::classify;
 use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::classify::shipped::RULES;
 use deletion_desk::clock::Clock;
 use deletion_desk::commands::setup::{Setup, lock};
 use deletion_desk::compose::Templates;
 use deletion_desk::compose::shipped::TEMPLATES;
+use deletion_desk::config::Config;
+use deletion_desk::mail::parse;
 use deletion_desk::mailbox::Mailbox;
 use deletion_desk::submission::Line;
 use deletion_desk::wake::Wake;
@@ -29,6 +33,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::harness::{JANE, form, mail, settings};
 
 /// Where the one who gives orders listens.
 pub(super) const CONTROL: &str = "KILLED_CONTROL";
@@ -53,12 +59,15 @@ fn nursery() {
     let mut control = BufReader::new(std::net::TcpStream::connect(control).unwrap());
     let rules = RuleSet::load(RULES.iter().copied()).unwrap();
     let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
+    warm_up(&rules);
     let mut line = String::new();
     while control.read_line(&mut line).unwrap_or(0) > 0 {
         let [folder, caller, now] = line.split_whitespace().collect::<Vec<_>>()[..] else { break };
         match fork().unwrap() {
             Fork::Child => {
                 env::set_current_dir(folder).unwrap();
+                // Copies: to free what was compiled takes longer than to end.
+                let (rules, templates) = (rules.clone(), templates.clone());
                 let lives = AssertUnwindSafe(|| live(caller, instant(now), rules, templates));
                 exit(catch_unwind(lives).map_or(101, |()| 0));
             }
@@ -78,6 +87,19 @@ fn nursery() {
             }
         }
         line.clear();
+    }
+}
+
+/// Patterns that are compiled when they are needed for the first time are so for all.
+fn warm_up(rules: &RuleSet) {
+    let config = Config::parse(Path::new("bot.toml"), &settings()).unwrap();
+    for raw in
+        [mail(JANE, "Data Deletion Request", "please"), form(JANE), mail(JANE, "Re: x", "Yes")]
+    {
+        let mail = parse(raw.as_bytes(), &config.bounds()).unwrap();
+        for kind in [None, Some(LetterKind::VerificationRequest), Some(LetterKind::Digest)] {
+            drop(classify(&mail, kind, &config.desk(), rules));
+        }
     }
 }
 
