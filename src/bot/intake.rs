@@ -117,6 +117,12 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub(super) async fn begin(&mut self, mut batch: Vec<Fetched>, answer: Answer) -> Result<()> {
+        // What was begun before may have ended the process: nothing else is begun beside it, or
+        // that would be set aside with it.
+        while self.readings.iter().any(Reading::was_begun_before) {
+            let read = Reading::next(&mut self.readings).await;
+            self.act_on_reading(read).await?;
+        }
         step("before-attempt");
         let mut tx = self.store.begin().await?;
         let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
@@ -210,6 +216,10 @@ pub(super) struct Reading {
 pub(super) type Answer = oneshot::Sender<()>;
 
 impl Reading {
+    fn was_begun_before(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.attempts > 1)
+    }
+
     /// The oldest of some, once it was read; for ever where there is none.
     ///
     /// # Errors

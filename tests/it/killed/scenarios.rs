@@ -214,11 +214,12 @@ fn unreadable(world: &mut World) -> Option<()> {
 /// The first one in a batch takes the process with it, twice.
 fn poison(world: &mut World) -> Option<()> {
     world.dies_at("before-parse");
-    world.dies_at("before-parse");
+    world.dies_at("after-parse");
     world.mail_arrives(&mail("poison@example.net", REQUEST, "please"));
     world.mail_arrives(&mail(JANE, REQUEST, "please"));
     world.rests();
-    Some(())
+    // Its neighbour is answered.
+    world.letter_to(JANE, ASKED).map(drop)
 }
 
 fn silence(world: &mut World) -> Option<()> {
