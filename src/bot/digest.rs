@@ -13,6 +13,7 @@ use crate::case::work::StaffRole;
 use crate::config::MailCommands;
 use crate::digest::brief::Brief;
 use crate::digest::{Material, Shape, digest};
+use crate::step::step;
 use crate::store::Store;
 use crate::store::cases::StoredCase;
 use crate::store::commit::members_for;
@@ -116,6 +117,7 @@ pub async fn write_digest(
     fired_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<()> {
+    step("before-digest");
     let letter = digest_letter(store, settings, "", now).await?;
     let mut tx = store.begin().await?;
     for member in members_for(&settings.members, StaffRole::Officer) {
@@ -128,6 +130,7 @@ pub async fn write_digest(
     }
     tx.set_mark_at(DIGEST, now).await?;
     tx.commit().await?;
+    step("after-digest");
     info!("digest written");
     Ok(())
 }

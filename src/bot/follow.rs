@@ -16,7 +16,6 @@ use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
 use crate::mailbox::Folder;
-use crate::step::step;
 use crate::store::commit::{About, Decided, Happening};
 use crate::store::inbox::{Attempt, Handled, KnownBytes, OLD, Outcome};
 use crate::store::outbox::Class;
@@ -72,7 +71,6 @@ impl Bot {
         let Some(judged) = judged else {
             return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
         };
-        step("before-decide");
         if let Folder::Junk(_) = folder {
             return self.found_in_junk(tx, &judged, mail, letter).await;
         }

@@ -39,6 +39,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn plan(&self, folder: &Folder, seen: Vec<Seen>) -> Result<Vec<Vec<Seen>>> {
+        step("before-plan");
         let now = self.clock.now();
         let name = &self.name_of(folder);
         let mut tx = self.store.begin().await?;
@@ -62,8 +63,10 @@ impl Bot {
         let (to_suggest, to_note): (Vec<Seen>, Vec<Seen>) = old
             .into_iter()
             .partition(|seen| !is_sent && (seen.received_at >= worth_reading || is_undated(seen)));
+        step("before-note-old");
         tx.note_old(name, &to_note, false, now).await?;
         tx.note_old(name, &to_suggest, true, now).await?;
+        step("after-note-old");
         if is_first {
             tx.set_mark_at(&mark, now).await?;
             let (old, to_suggest) = (to_note.len(), to_suggest.len());
@@ -73,6 +76,7 @@ impl Bot {
             }
         }
         tx.commit().await?;
+        step("after-plan");
         wanted.extend(to_suggest);
         wanted.sort_by(|a, b| a.received_at.cmp(&b.received_at).then_with(|| a.key.cmp(&b.key)));
         // What was begun before and not finished may have brought the process down: alone.
@@ -135,7 +139,13 @@ impl Bot {
         mut batch: Vec<Fetched>,
         answer: Answer,
     ) -> Result<()> {
-        step("after-fetch");
+        // What was begun before may have ended the process: nothing else is begun beside it, or
+        // that would be set aside with it.
+        while self.readings.iter().any(Reading::was_begun_before) {
+            let read = Reading::next(&mut self.readings).await;
+            self.act_on_reading(read).await?;
+        }
+        step("before-attempt");
         let name = self.name_of(&folder);
         let mut tx = self.store.begin().await?;
         let seen: Vec<Seen> = batch.iter().map(|fetched| fetched.seen.clone()).collect();
@@ -148,6 +158,7 @@ impl Bot {
         }
         tx.set_mark_at(PROGRESS, self.clock.now()).await?;
         tx.commit().await?;
+        step("after-attempt");
         step("before-parse");
         let read = read(batch, self.reader())?;
         self.readings.push_back(Reading { folder, attempts, read, answer });
@@ -242,6 +253,10 @@ pub(super) struct WasRead {
 pub(super) type Answer = oneshot::Sender<()>;
 
 impl Reading {
+    fn was_begun_before(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.attempts > 1)
+    }
+
     /// The oldest of some, once it was read; for ever where there is none.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ use crate::compose::{Identity, Templates};
 use crate::config::{Backfill, Config, LimitsSection, MailCommands, Member, Mode};
 use crate::mail::Bounds;
 use crate::schedule::Cron;
+use crate::step::step;
 use crate::store::commit::{Release, Terms};
 use crate::store::fault::Fault;
 use crate::store::{Access, Care, Store};
@@ -172,7 +173,9 @@ impl Bot {
         key: TokenKey,
         clock: Clock,
     ) -> Result<Bot> {
+        step("before-open");
         let store = Store::open(database, key, Access::Daemon).await?;
+        step("after-open");
         if let Some(noted) = store.mark(CLOCK).await? {
             clock.resume(&noted);
         }
@@ -317,6 +320,7 @@ impl Bot {
 
     /// Takes up letters that were in hand when the last run ended.
     async fn take_up_claimed(&self) -> Result<()> {
+        step("before-recovery");
         let mut tx = self.store.begin().await?;
         let uncertain = tx.recover_claimed(self.clock.now()).await?;
         if uncertain > 0 {
@@ -326,6 +330,7 @@ impl Bot {
                 "the last run ended while submitting; they are tried once more"
             );
         }
+        step("after-recovery");
         Ok(())
     }
 

@@ -71,6 +71,13 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn press(&self, act: PageAct) -> Result<PageAnswer> {
+        crate::step::step("before-press");
+        let answer = self.decide_on_press(act).await;
+        crate::step::step("after-press");
+        answer
+    }
+
+    async fn decide_on_press(&self, act: PageAct) -> Result<PageAnswer> {
         let now = self.clock.now();
         let means = Means::Page;
         match act {

@@ -10,6 +10,7 @@ use super::watched::inbox_alarm;
 use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
 use crate::clock::Jump;
+use crate::step::step;
 use crate::store::CaseId;
 use crate::store::commit::{About, Happening};
 use crate::trouble::Part;
@@ -44,6 +45,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn tick(&mut self) -> Result<()> {
+        step("before-tick");
         let now = self.clock.now();
         self.watch_clock(now).await?;
         self.reckon_again().await?;
@@ -52,7 +54,9 @@ impl Bot {
         self.alarm_on_silence(now).await?;
         self.alarm_on_submission(now).await?;
         self.report(now).await?;
-        self.digest_when_due(now).await
+        self.digest_when_due(now).await?;
+        step("after-tick");
+        Ok(())
     }
 
     /// Notes the time every minute, so that a jump is noticed however the process ended, and
@@ -109,6 +113,10 @@ impl Bot {
     async fn pass_time(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let cases = tx.cases_to_look_at(now).await?;
+        if cases.is_empty() {
+            return Ok(());
+        }
+        step("before-dates");
         for case in &cases {
             let happening = Happening::new(Event::TimePassed, About::Case(*case));
             let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
@@ -121,7 +129,9 @@ impl Bot {
                 info!(case = %case.reference, reason = decided.decision.reason.as_str(), "a date has come");
             }
         }
-        if cases.is_empty() { Ok(()) } else { tx.commit().await }
+        tx.commit().await?;
+        step("after-dates");
+        Ok(())
     }
 
     /// Once a day: excerpts and letters that are old enough go, and the log that still holds
@@ -132,13 +142,16 @@ impl Bot {
         if last.is_some_and(|at| now - at < Duration::days(1)) {
             return Ok(());
         }
+        step("before-forget");
         let before = now - Duration::days(self.settings.messages_days.into());
         tx.forget_messages(before).await?;
         // Not while its mail is still a key: then the same words would act again.
         tx.forget_commands(now - Duration::days(STAFF_TOKEN_DAYS + 1)).await?;
         tx.set_mark_at(FORGOT, now).await?;
         tx.commit().await?;
-        self.store.empty_log().await
+        self.store.empty_log().await?;
+        step("after-forget");
+        Ok(())
     }
 
     /// Notes a poll that went to its end, and ends the alarm if there was one.
@@ -146,6 +159,7 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub async fn poll_went_well(&self) -> Result<()> {
+        step("before-polled");
         let now = self.clock.now();
         self.inbox_works();
         let mut tx = self.store.begin().await?;
@@ -159,7 +173,9 @@ impl Bot {
             );
             self.write_to_all_staff(&mut tx, &letter).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        step("after-polled");
+        Ok(())
     }
 
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {
@@ -173,10 +189,13 @@ impl Bot {
         if !silent || known {
             return Ok(());
         }
+        step("before-alarm");
         tx.set_mark_at(POLL_ALARM, now).await?;
         let letter = inbox_alarm(self.watch.broken(Part::Inbox).as_ref());
         self.write_to_all_staff(&mut tx, &letter).await?;
-        tx.commit().await
+        tx.commit().await?;
+        step("after-alarm");
+        Ok(())
     }
 
     /// Writes the digest when its time came; once, however many firings were missed.

@@ -23,6 +23,7 @@ use crate::config::{Auth, Config, ImapSection, ImapTls, MailboxSection, SmtpSect
 use crate::https::{self, Https};
 use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox, Place, SideFolders};
 use crate::oauth::{OAuthSettings, SecretPlace, SignIn, TokenFile, TokenSource};
+use crate::step::step;
 use crate::store::{Access, Store};
 use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 
@@ -326,13 +327,23 @@ fn make_key(file: &Path) -> Result<String> {
     getrandom::fill(&mut bytes)
         .map_err(|why| anyhow!("The system gives no random bytes: {why}"))?;
     let text = HEXLOWER.encode(&bytes);
+    // Whole under its name, or not there: half a key would keep every later start from starting.
+    let begun = file.with_extension("new");
     let mut key = OpenOptions::new()
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .mode(0o600)
-        .open(file)
+        .open(&begun)
         .with_context(context)?;
     key.write_all(text.as_bytes()).and_then(|()| key.sync_all()).with_context(context)?;
+    step("before-key");
+    fs::rename(&begun, file).with_context(context)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))
+        .and_then(|folder| folder.sync_all())
+        .with_context(context)?;
+    step("after-key");
     Ok(text)
 }
 

@@ -64,6 +64,8 @@ impl Folder {
 /// Stands in a key before what tells a message from an earlier one with the same UID.
 const REUSED: char = '~';
 
+use crate::step::step;
+
 /// A message as the mailbox lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -133,11 +135,14 @@ impl Mailbox {
     /// # Errors
     /// When it cannot be reached; the next call connects anew.
     pub async fn list(&mut self) -> Result<Vec<String>> {
-        match self {
+        step("before-list");
+        let keys = match self {
             Mailbox::Imap(imap) => imap.list().await,
             Mailbox::Maildir(maildir) => maildir.list(),
             Mailbox::Memory(memory) => Ok(memory.list()),
-        }
+        };
+        step("after-list");
+        keys
     }
 
     /// Sizes and dates of messages; those that have gone meanwhile are left out.
@@ -173,11 +178,13 @@ impl Mailbox {
     pub async fn fetch(&mut self, seen: &[Seen], bytes_max: usize) -> Result<Vec<Fetched>> {
         let fits = |seen: &Seen| usize::try_from(seen.size).is_ok_and(|size| size <= bytes_max);
         let (fitting, large): (Vec<Seen>, Vec<Seen>) = seen.iter().cloned().partition(fits);
+        step("before-fetch");
         let mut fetched = match self {
             Mailbox::Imap(imap) => imap.fetch(&fitting).await?,
             Mailbox::Maildir(maildir) => maildir.fetch(&fitting)?,
             Mailbox::Memory(memory) => memory.fetch(&fitting),
         };
+        step("after-fetch");
         fetched
             .extend(large.into_iter().map(|seen| Fetched { seen, raw: Err(Unfetched::TooLarge) }));
         Ok(fetched)

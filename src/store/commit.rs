@@ -19,6 +19,7 @@ use crate::case::{
     Case, Change, Decision, Event, Facts, Letter, LetterKind, Policy, Recipient, Source, State,
     decide,
 };
+use crate::step::step;
 
 /// Which case an event is about.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +115,23 @@ pub fn members_for(members: &[Member], role: StaffRole) -> Vec<&Member> {
     order.into_iter().map(of).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
+/// The decision, and the case after it when anything follows from it.
+fn decided(
+    case: Option<&Case>,
+    event: &Event,
+    facts: &Facts,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> (Decision, Option<Case>) {
+    step("before-decide");
+    let decision = decide(case, event, facts, policy, now);
+    step("after-decide");
+    let after = evolve(case.cloned(), &decision.change);
+    let changes =
+        decision.change != Change::default() || !decision.letters.is_empty() || decision.suppress;
+    (decision, after.filter(|_| changes))
+}
+
 impl Tx {
     /// Decides on an event and writes all that follows from it.
     ///
@@ -140,12 +158,8 @@ impl Tx {
         let id = before.as_ref().map(|stored| stored.id);
         let case = before.as_ref().map(|stored| &stored.case);
         let facts = self.facts(id, recipient.as_ref(), now).await?;
-        let decision = decide(case, &happening.event, &facts, policy, now);
-        let after = evolve(case.cloned(), &decision.change);
-        let changes = decision.change != Change::default()
-            || !decision.letters.is_empty()
-            || decision.suppress;
-        let Some(after) = after.filter(|_| changes) else {
+        let (decision, after) = decided(case, &happening.event, &facts, policy, now);
+        let Some(after) = after else {
             let case = before.map(|stored| (stored.id, stored.case));
             return Ok(Decided { case, decision });
         };

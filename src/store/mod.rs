@@ -28,6 +28,7 @@ use sqlx::{Row, Sqlite, SqliteConnection, Transaction};
 use tracing::warn;
 
 use crate::case::verification::TokenKey;
+use crate::step::step;
 use fault::Fault;
 use known::Known;
 use rows::Rows;
@@ -273,9 +274,9 @@ impl Tx {
     /// Storage errors; then nothing was written.
     pub async fn commit(mut self) -> Result<()> {
         self.write_rows().await?;
-        crate::step::step("before-commit");
+        step("before-commit");
         self.inner.commit().await.context("Cannot commit")?;
-        crate::step::step("after-commit");
+        step("after-commit");
         Ok(())
     }
 

@@ -26,6 +26,7 @@ use super::answering::Answering;
 use super::refusal::{Refused, asks_to_slow_down};
 use crate::mail::EmailAddress;
 use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
+use crate::step::step;
 use crate::store::attempts::End;
 use crate::trouble::{Failure, Trouble};
 
@@ -236,12 +237,14 @@ impl Connection {
         if let Err(end) = before_dot(connection, recipient, TAKEN, Refused::Recipient).await {
             return end;
         }
+        step("before-data");
         if let Err(end) = before_dot(connection, Data, GO_ON, Refused::Anything).await {
             return self.not_for_good(end);
         }
-        crate::step::step("before-dot");
+        step("after-data");
+        step("before-dot");
         let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
-        crate::step::step("after-dot");
+        step("after-dot");
         match sent {
             Ok(Ok(answer)) if answer.code().severity == TAKEN => {
                 self.is_used = true;

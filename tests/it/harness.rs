@@ -45,7 +45,7 @@ pub(crate) const DESK: &str = "hello@flexus.example";
 pub(crate) const PUBLIC_URL: &str = "https://privacy.flexus.example";
 
 /// With a page, plus-addressing, a border that authenticates, and a form of the website.
-fn settings() -> String {
+pub(crate) fn settings() -> String {
     let page = "listen = \"127.0.0.1:1\"\npublic_url = \"https://privacy.flexus.example\"";
     let zone = "time_zone = \"Europe/Berlin\"";
     let settings = SETTINGS.replace("listen = \"off\"", page);
@@ -483,7 +483,12 @@ impl Desk {
 
 impl Letter {
     fn read(parcel: &Parcel) -> Letter {
-        let mail = mail::parse(&parcel.bytes, &Bounds::default()).unwrap();
+        Letter::of(parcel.return_path.as_str(), &parcel.bytes)
+    }
+
+    /// As it arrived.
+    pub(crate) fn of(return_path: &str, bytes: &[u8]) -> Letter {
+        let mail = mail::parse(bytes, &Bounds::default()).unwrap();
         let header = |name: &str| mail.headers.first(name).unwrap_or_default().to_owned();
         let (own, quoted) = (mail.body.own.clone(), mail.body.quoted.clone());
         Letter {
@@ -491,8 +496,8 @@ impl Letter {
             text: format!("{own}{quoted}"),
             message_id: header("message-id"),
             reply_to: header("reply-to"),
-            return_path: parcel.return_path.as_str().to_owned(),
-            raw: String::from_utf8(parcel.bytes.clone()).unwrap(),
+            return_path: return_path.to_owned(),
+            raw: String::from_utf8(bytes.to_vec()).unwrap(),
         }
     }
 
@@ -527,17 +532,17 @@ impl Letter {
     }
 }
 
-fn path_of(url: &str) -> &str {
+pub(crate) fn path_of(url: &str) -> &str {
     url.strip_prefix(PUBLIC_URL).unwrap_or(url)
 }
 
-fn crlf(text: &str) -> String {
+pub(crate) fn crlf(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\n', "\r\n")
 }
 
 /// A folder in memory where there is one: most tests are about what is written, not about the
 /// disk, and commit thousands of times.
-fn memory_folder() -> TempDir {
+pub(crate) fn memory_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
 }
