@@ -147,7 +147,12 @@ const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "mess
 
 /// How often the lower-case `needle` stands in `haystack`, whatever the case.
 fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
-    haystack.windows(needle.len()).filter(|window| window.eq_ignore_ascii_case(needle)).count()
+    let Some(first) = needle.first() else { return 0 };
+    let is_there = |at: &usize| {
+        let here = haystack.get(*at..at.saturating_add(needle.len()));
+        here.is_some_and(|here| here.eq_ignore_ascii_case(needle))
+    };
+    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), haystack).filter(is_there).count()
 }
 
 fn depth(message: &Message<'_>) -> usize {

@@ -15,7 +15,8 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::bounded::Bounded;
-use super::imap_session::{self, Idled, ImapSession, Proof, Refused, Wire};
+use super::imap_login::{self, Proof};
+use super::imap_session::{Idled, ImapSession, Refused, Wire};
 use super::{Fetched, REUSED, Seen};
 use crate::oauth::SignIn;
 
@@ -106,7 +107,7 @@ impl ImapMailbox {
     /// # Errors
     /// As [`super::Mailbox::list`].
     pub async fn offers(&self) -> Result<BTreeSet<String>> {
-        imap_session::offers(open_wire(&self.settings).await?).await
+        imap_login::offers(open_wire(&self.settings).await?).await
     }
 
     pub(super) async fn list(&mut self) -> Result<Vec<String>> {

@@ -10,19 +10,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use async_imap::Session;
 use async_imap::imap_proto::{Capability, MailboxDatum, RequestId, Response, ResponseCode, Status};
-use async_imap::{Authenticator, Client, Session};
-use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::bounded::{Bounded, Overstepped};
-use crate::oauth::{TokenRefused, xoauth2};
+use super::imap_login::{Proof, enter};
 use crate::trouble::{Trouble, asks_to_slow_down};
 
 /// Longest time in which a server takes a command, logs us in, or ends an IDLE.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(45);
 /// Longest time for a whole answer, whatever the server says in between.
 const ANSWER_MAX: Duration = Duration::from_secs(10 * 60);
 /// A large message on a slow line takes longer.
@@ -80,26 +79,6 @@ pub(super) struct ImapSession {
     pub(super) exists: usize,
 }
 
-/// What a login is proved by.
-pub(super) enum Proof {
-    Password(SecretString),
-    /// Of a provider (XOAUTH2).
-    Token(SecretString),
-}
-
-/// SASL in one answer: PLAIN (RFC 4616), since LOGIN cannot carry a password beyond ASCII, or
-/// XOAUTH2. Whoever asks further tells of an error there, and wants an empty line.
-struct OneAnswer {
-    response: Option<String>,
-}
-
-impl Authenticator for OneAnswer {
-    type Response = String;
-    fn process(&mut self, _challenge: &[u8]) -> String {
-        self.response.take().unwrap_or_default()
-    }
-}
-
 impl ImapSession {
     /// Logs in and opens `folder` with EXAMINE, which cannot change it.
     pub(super) async fn open(
@@ -108,14 +87,7 @@ impl ImapSession {
         proof: Proof,
         folder: &str,
     ) -> Result<ImapSession> {
-        let mut client = Client::new(wire);
-        let plain = greet(&mut client).await?;
-        let session = match proof {
-            Proof::Password(password) => {
-                unharmed(log_in(client, username, &password, plain)).await??
-            }
-            Proof::Token(token) => unharmed(show_token(client, username, &token)).await??,
-        };
+        let session = enter(wire, username, proof).await?;
         let mut open = ImapSession {
             session,
             uid_validity: 0,
@@ -327,14 +299,17 @@ impl ImapSession {
 }
 
 /// The next response, behind a net.
-async fn heard<R>(read: impl Future<Output = io::Result<Option<R>>>, what: &str) -> Result<R> {
+pub(super) async fn heard<R>(
+    read: impl Future<Output = io::Result<Option<R>>>,
+    what: &str,
+) -> Result<R> {
     let read = unharmed(read).await.with_context(|| what.to_owned())?;
     read.map_err(|why| in_words(why.into(), what))?.ok_or_else(|| closed(what))
 }
 
 /// Lets no panic through: imap-proto has one on a response code that is followed by a
 /// character beyond ASCII, and no server may end the desk.
-async fn unharmed<T>(act: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn unharmed<T>(act: impl Future<Output = T>) -> Result<T> {
     let mut act = pin!(act);
     std::future::poll_fn(move |cx| match catch_unwind(AssertUnwindSafe(|| act.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
@@ -345,7 +320,7 @@ async fn unharmed<T>(act: impl Future<Output = T>) -> Result<T> {
 
 /// What failed, in few words. async-imap repeats all of an answer that it cannot read, and that
 /// may be somebody's mail.
-fn in_words(why: async_imap::error::Error, what: &str) -> anyhow::Error {
+pub(super) fn in_words(why: async_imap::error::Error, what: &str) -> anyhow::Error {
     use async_imap::error::Error;
     let what = what.to_owned();
     match why {
@@ -378,119 +353,28 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
 }
 
 /// What the server does not want; by its words it may only ask to be left alone for a while.
-fn refused(what: &str, status: &str, words: String) -> anyhow::Error {
+pub(super) fn refused(what: &str, status: &str, words: String) -> anyhow::Error {
     let is_busy = asks_to_slow_down(&words);
     let why = anyhow!(Refused { what: what.to_owned(), status: status.to_owned(), words });
     if is_busy { why.context(Trouble::Busy) } else { why }
 }
 
-fn words(information: &Option<std::borrow::Cow<'_, str>>) -> String {
+pub(super) fn words(information: &Option<std::borrow::Cow<'_, str>>) -> String {
     cut(information.as_deref().unwrap_or_default())
 }
 
-fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(WORDS_MAX).collect()
+/// The server's own words out of a refusal, which async-imap wraps in its own.
+pub(super) fn cut(text: &str) -> String {
+    let inner = text.split_once("info: Some(\"").and_then(|(_, rest)| rest.split_once("\")"));
+    inner
+        .map_or(text, |(words, _)| words)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(WORDS_MAX)
+        .collect()
 }
 
 fn closed(what: &str) -> anyhow::Error {
     anyhow!(io::Error::from(io::ErrorKind::UnexpectedEof))
         .context(format!("{what}: the server closed the connection"))
-}
-
-/// What a server offers to whoever is not logged in. Read line by line, since async-imap knows
-/// no commands without a login but the login.
-pub(super) async fn offers(wire: Box<dyn Wire>) -> Result<BTreeSet<String>> {
-    let mut client = Client::new(wire);
-    greet(&mut client).await?;
-    let mut stream = BufReader::new(client.into_inner());
-    let asked = async {
-        stream.write_all(b"a CAPABILITY\r\n").await?;
-        stream.flush().await?;
-        let mut found = BTreeSet::new();
-        let mut line = String::new();
-        while !line.starts_with("a ") {
-            line.clear();
-            if stream.read_line(&mut line).await? == 0 {
-                break;
-            }
-            let names = line.strip_prefix("* CAPABILITY ").unwrap_or_default();
-            found.extend(names.split_whitespace().map(str::to_ascii_uppercase));
-        }
-        io::Result::Ok(found)
-    };
-    Ok(timeout(SILENCE_MAX, asked).await.context("CAPABILITY: the server does not answer")??)
-}
-
-/// Reads the greeting; whether it offers AUTH=PLAIN.
-async fn greet(client: &mut Client<Box<dyn Wire>>) -> Result<bool> {
-    let greeting = timeout(SILENCE_MAX, heard(client.read_response(), "greeting"))
-        .await
-        .context("The server does not greet")??;
-    match greeting.parsed() {
-        Response::Data { status: Status::Ok, outcome } => Ok(match &outcome.code {
-            Some(ResponseCode::Capabilities(all)) => all.iter().any(
-                |one| matches!(one, Capability::Auth(name) if name.eq_ignore_ascii_case("PLAIN")),
-            ),
-            _ => false,
-        }),
-        Response::Data { status: Status::PreAuth, .. } => {
-            bail!(
-                "The server takes us for somebody who is logged in already (PREAUTH); that is no server to trust"
-            )
-        }
-        Response::Data { outcome, .. } => {
-            let said = words(&outcome.information);
-            Err(refused("greeting", "before the login:", said))
-        }
-        _ => bail!("The server turns us away before the login"),
-    }
-}
-
-async fn log_in(
-    client: Client<Box<dyn Wire>>,
-    username: &str,
-    password: &SecretString,
-    plain: bool,
-) -> Result<Session<Box<dyn Wire>>> {
-    let secret = password.expose_secret();
-    let attempt = async {
-        if plain || !secret.is_ascii() || !username.is_ascii() {
-            let response = Some(format!("\0{username}\0{secret}"));
-            client.authenticate("PLAIN", OneAnswer { response }).await
-        } else {
-            client.login(username, secret).await
-        }
-    };
-    let done = timeout(SILENCE_MAX, attempt)
-        .await
-        .context("The login was not answered within a minute")?;
-    done.map_err(|(why, _)| match why {
-        async_imap::error::Error::No(text) if asks_to_slow_down(&text) => {
-            anyhow!("The server takes no login now ({})", cut(&text)).context(Trouble::Busy)
-        }
-        async_imap::error::Error::No(text) => {
-            let why = anyhow!("The server refuses the login ({})", cut(&text));
-            why.context(Trouble::PasswordRefused)
-        }
-        other => in_words(other, "The login failed"),
-    })
-}
-
-/// XOAUTH2 (developers.google.com/gmail/imap/xoauth2-protocol).
-async fn show_token(
-    client: Client<Box<dyn Wire>>,
-    username: &str,
-    token: &SecretString,
-) -> Result<Session<Box<dyn Wire>>> {
-    let answer = OneAnswer { response: Some(xoauth2(username, token)) };
-    let done = timeout(SILENCE_MAX, client.authenticate("XOAUTH2", answer))
-        .await
-        .context("The login was not answered within a minute")?;
-    done.map_err(|(why, _)| match why {
-        async_imap::error::Error::No(_) => anyhow!(TokenRefused),
-        async_imap::error::Error::Bad(_) => {
-            anyhow!("The server knows no XOAUTH2; set mailbox.auth = \"password\"")
-        }
-        other => in_words(other, "The login failed"),
-    })
 }

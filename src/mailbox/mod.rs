@@ -3,6 +3,7 @@
 mod bounded;
 mod imap;
 mod imap_folders;
+mod imap_login;
 mod imap_session;
 mod maildir;
 mod memory;

@@ -9,7 +9,7 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Octets of one answer, TLS included; RFC 5321 §4.5.3.1.5 knows lines of 512.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+const ANSWER_BYTES_MAX: usize = 32 * 1024;
 
 /// Counts what comes in since we last said something.
 #[derive(Debug)]
