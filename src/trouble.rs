@@ -7,6 +7,8 @@ use std::io::{self, ErrorKind};
 
 use rustls::CertificateError;
 
+use crate::oauth::OAuthError;
+
 /// A part of the desk that fails by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -21,6 +23,9 @@ pub enum Part {
 pub enum Trouble {
     /// It refuses the login.
     PasswordRefused,
+    /// There is no token to log in with, or it takes none; what is wrong is told in full by
+    /// [`OAuthError`].
+    SignInRefused,
     /// Its certificate was valid once.
     CertificateExpired,
     /// Its certificate is for another name, or signed by nobody we trust.
@@ -69,6 +74,7 @@ impl Trouble {
     pub fn as_str(self) -> &'static str {
         match self {
             Trouble::PasswordRefused => "password refused",
+            Trouble::SignInRefused => "sign-in refused",
             Trouble::CertificateExpired => "certificate expired",
             Trouble::CertificateNotTrusted => "certificate not trusted",
             Trouble::HostUnknown => "host unknown",
@@ -87,6 +93,9 @@ impl Trouble {
                 "Check username and password_file under {section} in bot.toml; many providers want an app password. \
                  Then restart the desk."
             ),
+            Trouble::SignInRefused => "Run `deletion-desk login` on the host, unless it is told to do something else \
+                 first. The desk goes on by itself then."
+                .to_owned(),
             Trouble::CertificateExpired => "Whoever runs the server has to renew its certificate. Look at this \
                  machine's clock, too. The desk goes on by itself when the certificate is valid."
                 .to_owned(),
@@ -128,6 +137,13 @@ impl Trouble {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
             return Some(Trouble::of_tls(tls));
         }
+        if let Some(oauth2) = cause.downcast_ref::<OAuthError>() {
+            return Some(match oauth2 {
+                OAuthError::Unreachable { .. } => Trouble::NoConnection,
+                OAuthError::Busy { .. } => Trouble::Busy,
+                _ => Trouble::SignInRefused,
+            });
+        }
         if cause.is::<tokio::time::error::Elapsed>() {
             return Some(Trouble::NoConnection);
         }
@@ -168,6 +184,21 @@ impl Failure {
     /// With the words for the log.
     pub fn new(trouble: Trouble, why: impl fmt::Display) -> Failure {
         Failure { trouble, why: format!("{trouble}: {why}") }
+    }
+
+    /// What to do about it. What is wrong with a sign-in says so itself.
+    pub fn remedy(&self, part: Part) -> String {
+        let told = format!("{}: ", Trouble::SignInRefused);
+        match (self.trouble, self.why.strip_prefix(&told)) {
+            (Trouble::SignInRefused, Some(why)) => format!("{}.", why.trim_end_matches('.')),
+            (trouble, _) => trouble.remedy(part),
+        }
+    }
+
+    /// Whether this is to be said after `other` was.
+    pub fn is_news_after(&self, other: &Failure) -> bool {
+        let says_more = self.trouble == Trouble::SignInRefused && self.why != other.why;
+        self.trouble != other.trouble || says_more
     }
 
     /// Of an error that an edge returned.

@@ -68,7 +68,7 @@ impl Watch {
     fn fails(&self, part: Part, failure: Failure, now: DateTime<Utc>) -> bool {
         let mut known = self.known();
         let slot = known.slot(part);
-        let is_news = slot.as_ref().is_none_or(|known| known.failure.trouble != failure.trouble);
+        let is_news = slot.as_ref().is_none_or(|known| failure.is_news_after(&known.failure));
         let since = slot.as_ref().map_or(now, |known| known.since);
         *slot = Some(Broken { since, failure });
         is_news
@@ -228,7 +228,7 @@ impl Bot {
         let mut tx = self.store.begin().await?;
         tx.set_mark_at(SUBMISSION_ALARM, since).await?;
         tx.commit().await?;
-        let remedy = failure.trouble.remedy(Part::MailServer);
+        let remedy = failure.remedy(Part::MailServer);
         error!(why = %failure, %since, remedy, "no letter could be submitted for {SILENCE_MINUTES} minutes");
         Ok(())
     }
@@ -266,8 +266,8 @@ impl Bot {
 
 /// The words of the alarm that the inbox is not read.
 pub(super) fn inbox_alarm(broken: Option<&Broken>) -> Letter {
-    let (reason, remedy) = match broken.map(|broken| broken.failure.trouble) {
-        Some(trouble) => (format!(": {trouble}"), trouble.remedy(Part::Inbox)),
+    let (reason, remedy) = match broken.map(|broken| &broken.failure) {
+        Some(failure) => (format!(": {}", failure.trouble), failure.remedy(Part::Inbox)),
         None => {
             (", though the mail server answers".to_owned(), Trouble::Unexpected.remedy(Part::Inbox))
         }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
+use deletion_desk::oauth::OAuthError;
 use deletion_desk::store::attempts::End;
 use deletion_desk::trouble::{Failure, Trouble};
 use serde_json::Value;
@@ -81,6 +82,33 @@ async fn staff_hear_which_part_fails_and_what_to_do() {
         assert_eq!(over.subject, "[deletion-desk] the inbox is read again");
         assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
     }
+}
+
+/// What a provider says about a sign-in is told with its own remedy.
+#[tokio::test]
+async fn staff_hear_why_nobody_is_signed_in_any_more() {
+    let ended = OAuthError::SignInEnded { provider: "Microsoft", code: "invalid_grant".into() };
+    let secret = OAuthError::SecretExpired { code: "AADSTS7000222".into() };
+    for (why, remedy) in [
+        (ended, "Run deletion-desk login on the host and sign in again."),
+        (secret, "The client secret has expired (AADSTS7000222). Make a new one where the app"),
+    ] {
+        let desk = Desk::live().await;
+        for _ in 0..16 {
+            desk.sleeps_for(TimeDelta::minutes(1));
+            desk.poll_fails(Failure::of(&why.clone().into())).await;
+            desk.ticks().await;
+        }
+        desk.submits().await;
+        let alarm = desk.last_letter_to(OFFICER);
+        assert_eq!(desk.letters_to(OFFICER).len(), 1, "once");
+        assert!(alarm.words().contains("for 15 minutes: sign-in refused."), "{}", alarm.text);
+        assert!(alarm.words().contains(remedy), "{}", alarm.text);
+        let (_, health) = desk.health().await;
+        assert!(health.contains("failing   inbox: sign-in refused, since "), "{health}");
+    }
+    let away = OAuthError::Unreachable { why: "x".into() };
+    assert_eq!(Failure::of(&away.into()).trouble, Trouble::NoConnection);
 }
 
 #[tokio::test]
