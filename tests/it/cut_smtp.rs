@@ -2,6 +2,7 @@
 //! server answers what it should not. A letter is never lost, and twice there only when the
 //! final dot had got through and its answer had not; then with the same bytes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ struct Post {
     proxy: CuttingProxy,
     line: Line,
     letters: usize,
+    in_hand: VecDeque<Parcel>,
 }
 
 fn settings(port: u16, tls: Tls, ca_pem: Option<Vec<u8>>) -> SmtpSettings {
@@ -63,11 +65,15 @@ impl Post {
         let sink = unreal.block_on(SmtpSink::start());
         let proxy = unreal.block_on(CuttingProxy::start(sink.port(), Unit::Octets));
         let line = Submitter::Smtp(Arc::new(settings(proxy.port(), Tls::None, None))).line();
-        Post { real, unreal, desk, sink, proxy, line, letters: 0 }
+        Post { real, unreal, desk, sink, proxy, line, letters: 0, in_hand: VecDeque::new() }
     }
 
-    fn takes_letter(&self) -> Option<Parcel> {
-        self.real.block_on(self.desk.takes_letters()).map(|mut parcels| parcels.remove(0))
+    /// A worker takes several at a time; here they are tried one after the other.
+    fn takes_letter(&mut self) -> Option<Parcel> {
+        if self.in_hand.is_empty() {
+            self.in_hand.extend(self.real.block_on(self.desk.takes_letters()).unwrap_or_default());
+        }
+        self.in_hand.pop_front()
     }
 
     /// A new letter is in hand.
