@@ -170,6 +170,10 @@ fn steps_below(folder: &Path) -> BTreeSet<String> {
     let mut named = BTreeSet::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if path.ends_with("oauth") {
+            // No scenario of mails rotates a token: `oauth::a_crash_while_a_token_rotates…` does.
+            continue;
+        }
         if path.is_dir() {
             named.extend(steps_below(&path));
         } else {

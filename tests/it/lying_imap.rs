@@ -400,7 +400,7 @@ impl LyingImap {
         let (bytes, flow) = match fault {
             Some(Fault::No) => (tagged("NO not now"), Flow::GoOn),
             Some(Fault::Bad) => (tagged("BAD what"), Flow::GoOn),
-            Some(Fault::Bye) => (b"* BYE too many connections\r\n".to_vec(), Flow::HangUp),
+            Some(Fault::Bye) => (b"* BYE shutting down\r\n".to_vec(), Flow::HangUp),
             Some(Fault::End) => (Vec::new(), Flow::HangUp),
             Some(Fault::CutAfter(octets)) => {
                 (honest.get(..octets).unwrap_or(&honest).to_vec(), Flow::HangUp)
