@@ -2,7 +2,7 @@
 //! the letter accepted by a mail server; over TLS, every letter in text and HTML.
 //!
 //! ```text
-//! cargo bench --bench backlog -- [--mails 10000] [--runs 3] [--beside 'COMMAND']
+//! cargo bench --bench backlog -- [--mails 10000] [--runs 3] [--closed-cases 0] [--beside 'COMMAND']
 //! ```
 //!
 //! COMMAND is another program that does the same job and then ends. It runs beside the desk in
@@ -28,11 +28,12 @@ struct Round {
 
 fn main() {
     let (count, runs) = (option("--mails", 10_000), option("--runs", 3));
+    let closed = option("--closed-cases", 0);
     let beside_it = std::env::args().skip_while(|word| word != "--beside").nth(1);
-    println!("{count} mails, {runs} rounds");
+    println!("{count} mails, {runs} rounds, {closed} closed cases");
     let (mut ours, mut theirs, mut memory) = (Vec::new(), Vec::new(), 0_f64);
     for n in 1..=runs {
-        let round = desk(count);
+        let round = desk(count, closed);
         memory = memory.max(round.memory);
         ours.push(round.rate);
         let mut line = format!(
@@ -71,13 +72,16 @@ fn fill(servers: &MailServers, count: usize) {
 }
 
 /// The desk knows the inbox, was away, and comes back to a backlog.
-fn desk(count: usize) -> Round {
+fn desk(count: usize, closed: usize) -> Round {
     let servers = MailServers::start(&[DESK]);
     let sink = Sink::start();
     let mut desk = Desk::new(&servers, &sink);
     desk.starts();
     desk.until_log_says("first look at this inbox");
     desk.stops();
+    if closed > 0 {
+        desk.has_closed(closed);
+    }
     fill(&servers, count);
     let letters = mails::letters_for(count);
     desk.starts();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no benchmark uses all of it")]
 
 pub(crate) mod mails;
+mod many_cases;
 pub(crate) mod sink;
 
 #[expect(dead_code, reason = "the tests use all of it")]
@@ -15,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use deletion_desk::clock::Clock;
 pub(crate) use servers::{MailServers, PASSWORD};
 use sink::Sink;
 use tempfile::TempDir;
@@ -90,6 +92,15 @@ impl Desk {
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).expect("the password");
         Desk { folder, daemon: None, began: Instant::now() }
+    }
+
+    /// A past of so many closed cases in the last thousand days; the daemon was started once.
+    pub(crate) fn has_closed(&self, cases: usize) {
+        let count = u32::try_from(cases).expect("not so many cases");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let (database, now) = (self.file("bot.db"), Clock::System.now());
+        let filled = many_cases::add_closed_cases(&database, count, 1_000, now);
+        runtime.expect("a runtime").block_on(filled).expect("closed cases");
     }
 
     /// Starts the daemon.

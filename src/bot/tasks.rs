@@ -27,10 +27,11 @@ const POLL_RETRY_LAST: Duration = Duration::from_secs(40);
 const BUSY_RETRY_FIRST: Duration = Duration::from_secs(60);
 /// Longest rest then.
 const BUSY_RETRY_LAST: Duration = Duration::from_secs(10 * 60);
-/// Longest rest after a refused password.
-const REFUSED_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
 /// Rest of a worker that cannot connect.
 const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
+/// Longest rest of a worker whose password is refused: whoever goes on trying is soon taken for an
+/// attacker.
+const REFUSED_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
 /// Longest rest of a worker.
 const CONNECT_RETRY_LAST: Duration = Duration::from_secs(60);
 /// An unused connection is closed after this time; servers do it after a few minutes.
@@ -112,12 +113,10 @@ pub async fn read(mut mailbox: Mailbox, poll: Poll, wakes: mpsc::Sender<Wake>) {
     }
 }
 
-/// The shortest and the longest rest after a failed poll. A server that refuses the password soon
-/// takes whoever goes on trying for an attacker.
+/// The shortest and the longest rest after a failed poll.
 fn rests(trouble: Trouble) -> (Duration, Duration) {
     match trouble {
         Trouble::Busy => (BUSY_RETRY_FIRST, BUSY_RETRY_LAST),
-        Trouble::PasswordRefused => (POLL_RETRY_FIRST, REFUSED_RETRY_LAST),
         _ => (POLL_RETRY_FIRST, POLL_RETRY_LAST),
     }
 }
