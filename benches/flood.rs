@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Beside it, in the same run: the time until all of the others are handled.
-#![allow(clippy::unwrap_used, reason = "a benchmark")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 mod world;
 

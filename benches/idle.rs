@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The comparison in the same run is what a client without IDLE would have: half of its poll.
-#![allow(clippy::unwrap_used, reason = "a benchmark")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 mod world;
 

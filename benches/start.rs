@@ -4,7 +4,7 @@
 //! ```text
 //! cargo bench --bench start -- [--closed-cases 200000] [--runs 5]
 //! ```
-#![allow(clippy::unwrap_used, reason = "a benchmark")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark")]
 
 mod world;
 

@@ -121,7 +121,8 @@ async fn a_refused_password_is_said_once_and_waited_out() {
         std::fs::write(&users, changed).unwrap();
     };
     let mut desk = LiveDesk::prepared(&servers, |settings| settings);
-    passwords(PASSWORD, "locked");
+    // Of another length: Dovecot notices changes of a file by size and second.
+    passwords(PASSWORD, "locked-out");
     desk.launches();
     desk.says(INBOX_FAILS, "password refused: ").await;
     desk.is_asked_by(JANE).await;
@@ -130,7 +131,7 @@ async fn a_refused_password_is_said_once_and_waited_out() {
     let checked = desk.tries(&["check"]).1;
     assert!(checked.contains("Check username and password_file under [mailbox]"), "{checked}");
     assert!(checked.contains("Check username and password_file under [smtp]"), "{checked}");
-    passwords("locked", PASSWORD);
+    passwords("locked-out", PASSWORD);
     desk.letter(&servers, JANE, 1).await;
     desk.says(INBOX_WORKS, "password refused").await;
     for words in [INBOX_FAILS, LETTERS_FAIL] {
