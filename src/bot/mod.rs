@@ -27,7 +27,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -96,8 +95,6 @@ pub struct Bot {
     store: Store,
     settings: Settings,
     rules: Arc<RuleSet>,
-    /// The rules that are still being compiled; no mail is read before.
-    rules_to_come: Option<JoinHandle<Result<RuleSet>>>,
     templates: Arc<Templates>,
     clock: Clock,
     /// Since when this process runs; before the first poll, silence is counted from here.
@@ -184,7 +181,6 @@ impl Bot {
             store,
             settings,
             rules: Arc::new(rules),
-            rules_to_come: None,
             templates: Arc::new(templates),
             clock,
             started_at: now,
@@ -234,9 +230,6 @@ impl Bot {
         if *self.stopping.borrow() {
             info!("stopped");
             return Ok(());
-        }
-        if let Some(rules) = self.rules_to_come.take() {
-            self.rules = Arc::new(rules.await.context("Compiling the rules broke off")??);
         }
         self.take_up_claimed().await?;
         self.act(kept).await?;
@@ -290,11 +283,6 @@ impl Bot {
             }
             Ok(()) => Ok(()),
         }
-    }
-
-    /// Takes its rules from there before it reads any mail.
-    pub fn with_rules_to_come(self, rules: JoinHandle<Result<RuleSet>>) -> Bot {
-        Bot { rules_to_come: Some(rules), ..self }
     }
 
     /// Reads all of the database beside whatever else starts. What woke the bot meanwhile is

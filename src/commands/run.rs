@@ -10,7 +10,7 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use super::reload::Reload;
@@ -37,8 +37,7 @@ pub async fn run(config: &Path) -> Result<ExitCode> {
     let setup = Setup::read(config)?;
     let reload = Reload::new(&setup)?;
     // Before a port is opened or a file is made.
-    let rules = setup.rules_beside_the_start()?;
-    let templates = setup.templates()?;
+    let (rules, templates) = (setup.rules()?, setup.templates()?);
     setup.config.check_files()?;
     let listener = match setup.config.web.listen {
         Listen::Off => None,
@@ -70,7 +69,7 @@ pub struct Page {
 /// As [`run`].
 pub async fn start(
     setup: Setup,
-    rules: JoinHandle<Result<RuleSet>>,
+    rules: RuleSet,
     templates: Templates,
     page: Option<Page>,
     reload: Option<Reload>,
@@ -90,9 +89,8 @@ pub async fn start(
     let pages = PageTemplates::from(templates.clone());
     let mode = settings.mode;
     let systemd = Systemd::from_env();
-    let none = RuleSet::default();
-    let bot = Bot::open(settings, none, templates, &database, key, clock.clone()).await?;
-    let bot = bot.with_rules_to_come(rules).reporting_to(systemd.clone());
+    let bot = Bot::open(settings, rules, templates, &database, key, clock.clone()).await?;
+    let bot = bot.reporting_to(systemd.clone());
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),

@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use data_encoding::HEXLOWER;
-use tokio::task::{JoinHandle, spawn_blocking};
 use url::Url;
 
 use crate::bot::Settings;
@@ -54,26 +53,6 @@ impl Setup {
     /// As [`Setup::read`].
     pub fn rules(&self) -> Result<RuleSet> {
         let rules = rules(&self.config)?;
-        self.knows_forms(&rules)?;
-        Ok(rules)
-    }
-
-    /// The same for a start, which does not wait for the hundreds of patterns that are shipped:
-    /// a test has tried them. Rules of the operator's own are tried before anything is made.
-    ///
-    /// # Errors
-    /// As [`Setup::read`].
-    pub fn rules_beside_the_start(&self) -> Result<JoinHandle<Result<RuleSet>>> {
-        if self.config.rules.is_some() {
-            let rules = self.rules()?;
-            return Ok(spawn_blocking(|| Ok(rules)));
-        }
-        let forms = RULES.iter().copied().filter(|(path, _)| path.starts_with("forms/"));
-        self.knows_forms(&RuleSet::load(forms).map_err(|why| anyhow!(why))?)?;
-        Ok(spawn_blocking(|| RuleSet::load(RULES.iter().copied()).map_err(|why| anyhow!(why))))
-    }
-
-    fn knows_forms(&self, rules: &RuleSet) -> Result<()> {
         let unknown = self.config.forms.iter().find(|form| rules.form(&form.rule).is_none());
         if let Some(form) = unknown {
             let names: Vec<&str> = rules.form_names().collect();
@@ -84,7 +63,7 @@ impl Setup {
                 names.join(", ")
             );
         }
-        Ok(())
+        Ok(rules)
     }
 
     /// The templates, tried with every variable.

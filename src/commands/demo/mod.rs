@@ -52,7 +52,7 @@ pub async fn demo(args: DemoArgs) -> Result<ExitCode> {
     let setup = Setup::read(&config)?;
     let (stop, stopped) = oneshot::channel::<()>();
     let page = Page { listener, more: page::router(&config, &folder.0) };
-    let (rules, templates) = (setup.rules_beside_the_start()?, setup.templates()?);
+    let (rules, templates) = (setup.rules()?, setup.templates()?);
     let stopped = async { drop(stopped.await) };
     let desk = tokio::spawn(start(setup, rules, templates, Some(page), None, stopped));
     let story = async {
