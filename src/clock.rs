@@ -184,7 +184,8 @@ impl Clock {
     pub fn manual(at: DateTime<Utc>) -> Clock {
         Clock::Manual(Arc::new(Hand {
             wall: AtomicI64::new(at.timestamp_millis()),
-            counter: AtomicI64::new(0),
+            // As if one machine had run for ever: another clock made later agrees with this one.
+            counter: AtomicI64::new(at.timestamp_millis()),
             guard: Mutex::default(),
         }))
     }
