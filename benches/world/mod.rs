@@ -47,7 +47,6 @@ kind = "smtp"
 host = "127.0.0.1"
 port = @SMTP@
 tls = "none"
-connections_max = 4
 [database]
 path = "bot.db"
 key_file = "bot.key"
