@@ -101,6 +101,8 @@ pub struct Bot {
     started_at: DateTime<Utc>,
     /// Batches that are being read, the oldest first.
     readings: VecDeque<Reading>,
+    /// Whether the database was found to be whole; no letter leaves before.
+    is_whole: bool,
     /// Workers that wait for a letter.
     idle: Vec<oneshot::Sender<Vec<Parcel>>>,
     /// How the parts are.
@@ -185,6 +187,7 @@ impl Bot {
             clock,
             started_at: now,
             readings: VecDeque::new(),
+            is_whole: false,
             idle: Vec::new(),
             watch: Watch::new(now),
             submission_alarm: false,
@@ -220,8 +223,9 @@ impl Bot {
         self.stopping.subscribe()
     }
 
-    /// Works until it is told to stop. Before anything else it looks whether the database is
-    /// whole; the page shows what there is meanwhile, and waits with what is pressed.
+    /// Works until it is told to stop. Before any letter leaves it looks whether the database is
+    /// whole; mail is taken in and the page shows what there is meanwhile, and what is pressed
+    /// waits.
     ///
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
@@ -232,6 +236,7 @@ impl Bot {
             return Ok(());
         }
         self.take_up_claimed().await?;
+        self.is_whole = true;
         self.act(kept).await?;
         let mut batch = Vec::new();
         while !*self.stopping.borrow() {
@@ -285,8 +290,9 @@ impl Bot {
         }
     }
 
-    /// Reads all of the database beside whatever else starts. What woke the bot meanwhile is
-    /// kept and returned, but for the seconds.
+    /// Reads all of the database while mail is taken in: should it be damaged, that mail still
+    /// lies in the inbox for the copy that takes its place. Nothing else can be done again, so
+    /// the rest of what wakes the bot is kept and returned, but for the seconds.
     async fn look_whether_whole(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<Vec<Wake>> {
         let store = self.store.clone();
         let mut check = std::pin::pin!(store.check_whole(Care::Quick));
@@ -294,11 +300,15 @@ impl Bot {
         loop {
             tokio::select! {
                 whole = &mut check => return whole.map(|()| kept),
+                read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
                 wake = wakes.recv(), if kept.len() < WAKES_AT_ONCE => match wake {
                     Some(Wake::Second) => {}
                     None | Some(Wake::Stop) => {
                         self.stopping.send_replace(true);
                         return Ok(Vec::new());
+                    }
+                    Some(mail @ (Wake::Listed(..) | Wake::Described(..) | Wake::Fetched(..))) => {
+                        self.act(vec![mail]).await?;
                     }
                     Some(other) => kept.push(other),
                 }

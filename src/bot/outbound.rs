@@ -107,7 +107,8 @@ impl Bot {
     /// Gives due letters to workers that wait for some.
     pub(super) async fn hand_out_letters(&mut self) -> Result<()> {
         self.idle.retain(|worker| !worker.is_closed());
-        while !*self.stopping.borrow()
+        while self.is_whole
+            && !*self.stopping.borrow()
             && let Some(worker) = self.idle.pop()
         {
             let parcels = match self.room().min(LETTERS_AT_ONCE) {
