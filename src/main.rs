@@ -42,6 +42,7 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Login => commands::login::login(config).await,
         Command::Check(args) => commands::check::check(config, args).await,
         Command::Explain(args) => commands::explain::explain(config, &args),
+        Command::Evaluate(args) => commands::evaluate::evaluate(config, &args).await,
         Command::Cases(command) => commands::cases::cases(config, command).await,
         Command::Letters(command) => commands::letters::letters(config, command).await,
         Command::Messages(command) => commands::messages::messages(config, command).await,

@@ -98,7 +98,7 @@ impl Bot {
                     source: Source::Mail,
                     class,
                     origin: String::new(),
-                    language: self.answered_in(classification.language),
+                    language: self.answered_in(classification.language.as_deref()),
                     evidence: evidence(mail, &classification.sender_auth, answerable.address()),
                 };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
@@ -109,7 +109,7 @@ impl Bot {
                     source: Source::Form,
                     class: Class::Form,
                     origin: self.form_of(mail),
-                    language: self.answered_in(classification.language),
+                    language: self.answered_in(classification.language.as_deref()),
                     evidence: Evidence {
                         // A form of ours: that it wrote is no news.
                         sent_by: None,
@@ -139,12 +139,18 @@ impl Bot {
             }
             (Verdict::ForStaff(why), _) => {
                 let known = match why {
-                    ForStaff::PossibleRequest => self.open_case_of(tx, mail).await?,
+                    ForStaff::PossibleRequest | ForStaff::EarlierRequest => {
+                        self.open_case_of(tx, mail).await?
+                    }
                     _ => None,
                 };
                 Ok(match known {
                     Some(case) => {
-                        Handled { case: Some(case), ..for_staff("later-mail", Vec::new(), mail) }
+                        let reason = match why {
+                            ForStaff::EarlierRequest => why.as_str(),
+                            _ => "later-mail",
+                        };
+                        Handled { case: Some(case), ..for_staff(reason, Vec::new(), mail) }
                     }
                     None => for_staff(why.as_str(), self.proposed(*why, mail), mail),
                 })
@@ -343,6 +349,7 @@ fn answers_for_somebody_away(why: LeftAlone) -> bool {
         | LeftAlone::Precedence
         | LeftAlone::Autoresponder => true,
         LeftAlone::NotARequest
+        | LeftAlone::CompanyTalk
         | LeftAlone::Report
         | LeftAlone::OwnMail
         | LeftAlone::List
@@ -444,7 +451,13 @@ const PROPOSED_MAX: usize = 20;
 fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
     let author = mail.author.address().cloned();
     let mut found: Vec<EmailAddress> = match why {
-        ForStaff::PossibleRequest | ForStaff::AutomaticRequest => author.into_iter().collect(),
+        ForStaff::PossibleRequest
+        | ForStaff::AutomaticRequest
+        | ForStaff::AccessRequest
+        | ForStaff::RectificationRequest
+        | ForStaff::Objection
+        | ForStaff::OptOut
+        | ForStaff::EarlierRequest => author.into_iter().collect(),
         // Several people in one mail: each of them may be asked.
         ForStaff::NamesAnotherAddress => {
             author.into_iter().chain(text::addresses(&mail.body.own)).collect()

@@ -11,9 +11,34 @@ const WORDS_MAX: usize = 60;
 /// Below it the guess is no better than English.
 const CONFIDENCE_MIN: f64 = 0.25;
 
+/// The languages that there are rules for.
+pub const LANGUAGES: [(Lang, &str); 21] = [
+    (Lang::Eng, "en"),
+    (Lang::Deu, "de"),
+    (Lang::Fra, "fr"),
+    (Lang::Spa, "es"),
+    (Lang::Ita, "it"),
+    (Lang::Por, "pt"),
+    (Lang::Nld, "nl"),
+    (Lang::Pol, "pl"),
+    (Lang::Swe, "sv"),
+    (Lang::Dan, "da"),
+    (Lang::Ces, "cs"),
+    (Lang::Ron, "ro"),
+    (Lang::Hun, "hu"),
+    (Lang::Ell, "el"),
+    (Lang::Ukr, "uk"),
+    (Lang::Rus, "ru"),
+    (Lang::Bul, "bg"),
+    (Lang::Hrv, "hr"),
+    (Lang::Tur, "tr"),
+    (Lang::Jpn, "ja"),
+    (Lang::Cmn, "zh"),
+];
+
 /// The language of a request, if it tells: that of the writer's own words.
-pub fn language_of(mail: &Mail) -> Option<&'static str> {
-    language_of_text(&mail.body.own)
+pub fn language_of(mail: &Mail) -> Option<String> {
+    language_of_text(&mail.body.own).map(str::to_owned)
 }
 
 /// As [`language_of`], of a text.
@@ -24,18 +49,12 @@ pub fn language_of_text(text: &str) -> Option<&'static str> {
     if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
         return None;
     }
-    let ours = vec![Lang::Eng, Lang::Deu, Lang::Fra, Lang::Spa];
+    let ours = LANGUAGES.iter().map(|(lang, _)| *lang).collect();
     let info = Detector::with_allowlist(ours).detect(&text)?;
     if info.confidence() < CONFIDENCE_MIN {
         return None;
     }
-    match info.lang() {
-        Lang::Eng => Some("en"),
-        Lang::Deu => Some("de"),
-        Lang::Fra => Some("fr"),
-        Lang::Spa => Some("es"),
-        _ => None,
-    }
+    LANGUAGES.iter().find(|(lang, _)| *lang == info.lang()).map(|(_, code)| *code)
 }
 
 /// The first of `spoken` that a browser's Accept-Language (RFC 9110 §12.5.4) asks for.

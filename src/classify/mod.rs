@@ -6,6 +6,7 @@ pub mod language;
 pub mod rules;
 pub mod shipped;
 pub mod text;
+pub mod words;
 
 use crate::case::Role;
 use crate::case::letter::LetterKind;
@@ -13,7 +14,8 @@ use crate::mail::origin::{self, Answerable, Origin};
 use crate::mail::sender_auth::{SenderAuth, sender_auth};
 use crate::mail::{EmailAddress, Mail};
 use form::FormSetting;
-use rules::{Evidence, Kind, RuleSet, Strength};
+use rules::{Evidence, Judgement, Kind, Right, RuleSet, Strength};
+use words::Words;
 
 /// What the desk knows of itself when it reads mail.
 #[derive(Clone, Debug)]
@@ -38,7 +40,17 @@ pub struct Classification {
     /// What the border says of the sender.
     pub sender_auth: SenderAuth,
     /// Of a request: the language it is in, if it tells.
-    pub language: Option<&'static str>,
+    pub language: Option<String>,
+    /// Of a request: by which other right it asks for more.
+    pub also: Option<Right>,
+}
+
+impl Classification {
+    /// Whether the verdict is beyond doubt as far as rules can tell. What is not goes to staff,
+    /// and never to an automatic mail.
+    pub fn is_sure(&self) -> bool {
+        !matches!(self.verdict, Verdict::ForStaff(why) if why.is_doubtful())
+    }
 }
 
 /// What a mail is.
@@ -92,6 +104,33 @@ crate::case::state::named! {
         AutomaticRequest = "automatic-request",
         /// A request whose sender is not one plain address.
         NoSingleAuthor = "no-single-author",
+        /// Wants to know what is held, or a copy of it.
+        AccessRequest = "access-request",
+        /// Wants something corrected.
+        RectificationRequest = "rectification-request",
+        /// Objects to what is done with personal data.
+        Objection = "objection",
+        /// Wants no more mail, or no sale of data.
+        OptOut = "opt-out",
+        /// Asks after an earlier request, or complains about it.
+        EarlierRequest = "earlier-request",
+    }
+}
+
+impl ForStaff {
+    /// The reason for a request by another right than that to deletion.
+    pub fn by(right: Right) -> ForStaff {
+        match right {
+            Right::Access => ForStaff::AccessRequest,
+            Right::Rectification => ForStaff::RectificationRequest,
+            Right::Objection => ForStaff::Objection,
+            Right::OptOut => ForStaff::OptOut,
+        }
+    }
+
+    /// Whether it is shown because the rules are not sure what it is.
+    fn is_doubtful(self) -> bool {
+        matches!(self, ForStaff::PossibleRequest)
     }
 }
 
@@ -100,6 +139,8 @@ crate::case::state::named! {
     LeftAlone {
         /// Nothing in it asks for a deletion.
         NotARequest = "not-a-request",
+        /// A company's own talk about deletion.
+        CompanyTalk = "company-talk",
         /// A delivery report that reports no failure, or of none of our letters.
         Report = "delivery-report",
         /// Our own mail, come back.
@@ -134,123 +175,189 @@ pub fn classify(
     rules: &RuleSet,
 ) -> Classification {
     let sender_auth = sender_auth(&mail.headers, desk.authserv_id.as_deref());
-    let mut evidence = Vec::new();
-    let verdict = verdict(mail, answers, desk, rules, &sender_auth, &mut evidence);
+    let mut reading = Reading { desk, rules, evidence: Vec::new(), language: None, also: None };
+    let verdict = reading.verdict(mail, answers, &sender_auth);
+    let Reading { evidence, language, also, .. } = reading;
     let language = match verdict {
-        Verdict::Request(_) | Verdict::FormEntry(_) => language::language_of(mail),
+        Verdict::Request(_) => language.or_else(|| language::language_of(mail)),
+        Verdict::FormEntry(_) => language::language_of(mail),
         _ => None,
     };
-    Classification { verdict, evidence, sender_auth, language }
+    Classification { verdict, evidence, sender_auth, language, also }
 }
 
-fn verdict(
-    mail: &Mail,
-    answers: Option<LetterKind>,
-    desk: &Desk,
-    rules: &RuleSet,
-    sender_auth: &SenderAuth,
-    evidence: &mut Vec<Evidence>,
-) -> Verdict {
-    if let Some(report) = &mail.report {
-        let bounced = report.failed() && answers.is_some();
-        return if bounced { Verdict::Bounce } else { Verdict::LeftAlone(LeftAlone::Report) };
+/// One mail being read.
+struct Reading<'a> {
+    desk: &'a Desk,
+    rules: &'a RuleSet,
+    evidence: Vec<Evidence>,
+    /// Of the rules that decided.
+    language: Option<String>,
+    also: Option<Right>,
+}
+
+impl Reading<'_> {
+    fn judge(&mut self, kind: Kind, words: &Words) -> Judgement {
+        self.rules.judge(kind, words, &mut self.evidence)
     }
-    if let Some(entry) = form_entry(mail, desk, rules, sender_auth, evidence) {
-        return entry;
+
+    fn verdict(
+        &mut self,
+        mail: &Mail,
+        answers: Option<LetterKind>,
+        sender_auth: &SenderAuth,
+    ) -> Verdict {
+        if let Some(report) = &mail.report {
+            let bounced = report.failed() && answers.is_some();
+            return if bounced { Verdict::Bounce } else { Verdict::LeftAlone(LeftAlone::Report) };
+        }
+        if let Some(entry) =
+            form_entry(mail, self.desk, self.rules, sender_auth, &mut self.evidence)
+        {
+            return entry;
+        }
+        let answerable = match origin::answerable(mail, &self.desk.address) {
+            Ok(answerable) => answerable,
+            Err(Origin::Automatic(origin::Sign::NoAuthor)) => {
+                let judged = self.judge(Kind::DeletionRequest, &Words::of_mail(mail));
+                return match judged.strength {
+                    Strength::Acts | Strength::Suggests => {
+                        Verdict::ForStaff(ForStaff::NoSingleAuthor)
+                    }
+                    Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
+                };
+            }
+            Err(origin) => return self.not_answerable(mail, answers, origin),
+        };
+        match answers {
+            Some(letter) if letter.is_for_staff() => Verdict::Command,
+            Some(letter) => Verdict::Answer(self.answer(mail, letter)),
+            None => self.request(mail, answerable),
+        }
     }
-    let answerable = match origin::answerable(mail, &desk.address) {
-        Ok(answerable) => answerable,
-        Err(Origin::Automatic(origin::Sign::NoAuthor)) => {
-            return match rules.judge(Kind::DeletionRequest, mail, evidence) {
-                Strength::Acts | Strength::Suggests => Verdict::ForStaff(ForStaff::NoSingleAuthor),
-                Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
+
+    /// Mail that must not be answered. What surely asks for a deletion all the same, as services
+    /// do that write for people, is not left to a count: staff see it.
+    fn not_answerable(
+        &mut self,
+        mail: &Mail,
+        answers: Option<LetterKind>,
+        origin: Origin,
+    ) -> Verdict {
+        use origin::Sign;
+        let may_ask = matches!(
+            origin,
+            Origin::Automatic(
+                Sign::AutoSubmitted
+                    | Sign::List
+                    | Sign::Precedence
+                    | Sign::RoleSender
+                    | Sign::TooManyHops
+            )
+        );
+        // The subject of an answering machine is that of the mail it answers.
+        let replies = mail
+            .headers
+            .first("auto-submitted")
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("auto-replied"));
+        if may_ask && answers.is_none() && !is_reply(mail) && !replies {
+            let words = Words::of_mail(mail);
+            if self.judge(Kind::DeletionRequest, &words).strength == Strength::Acts
+                && self.judge(Kind::CompanyTalk, &words).strength == Strength::Nothing
+            {
+                return Verdict::ForStaff(ForStaff::AutomaticRequest);
+            }
+        }
+        Verdict::LeftAlone(left_alone(origin))
+    }
+
+    fn request(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
+        let words = Words::of_mail(mail);
+        let deletion = self.judge(Kind::DeletionRequest, &words);
+        if self.desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
+            let passes_on = mail.body.forwards
+                || text::is_forward(&mail.subject)
+                || deletion.strength != Strength::Nothing;
+            return match passes_on {
+                true => Verdict::ForStaff(ForStaff::ForwardedByStaff),
+                false => Verdict::LeftAlone(LeftAlone::NotARequest),
             };
         }
-        Err(origin) => return not_answerable(mail, answers, origin, rules, evidence),
-    };
-    match answers {
-        Some(letter) if letter.is_for_staff() => return Verdict::Command,
-        Some(letter) => return Verdict::Answer(answer(mail, letter, rules, evidence)),
-        None => {}
-    }
-    request(mail, answerable, desk, rules, evidence)
-}
-
-/// Mail that must not be answered. What surely asks for a deletion all the same, as services
-/// do that write for people, is not left to a count: staff see it.
-fn not_answerable(
-    mail: &Mail,
-    answers: Option<LetterKind>,
-    origin: Origin,
-    rules: &RuleSet,
-    evidence: &mut Vec<Evidence>,
-) -> Verdict {
-    use origin::Sign;
-    let may_ask = matches!(
-        origin,
-        Origin::Automatic(
-            Sign::AutoSubmitted
-                | Sign::List
-                | Sign::Precedence
-                | Sign::RoleSender
-                | Sign::TooManyHops
-        )
-    );
-    // The subject of an answering machine is that of the mail it answers.
-    let replies = mail
-        .headers
-        .first("auto-submitted")
-        .is_some_and(|value| value.to_ascii_lowercase().starts_with("auto-replied"));
-    let in_own_words = answers.is_none() && !is_in_a_thread(mail) && !replies;
-    if may_ask
-        && in_own_words
-        && rules.judge(Kind::DeletionRequest, mail, evidence) == Strength::Acts
-    {
-        return Verdict::ForStaff(ForStaff::AutomaticRequest);
-    }
-    Verdict::LeftAlone(left_alone(origin))
-}
-
-fn request(
-    mail: &Mail,
-    answerable: Answerable,
-    desk: &Desk,
-    rules: &RuleSet,
-    evidence: &mut Vec<Evidence>,
-) -> Verdict {
-    let strength = rules.judge(Kind::DeletionRequest, mail, evidence);
-    if desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
-        let subject = mail.subject.to_lowercase();
-        let says_forward =
-            ["fw:", "fwd:", "wg:", "tr:", "rv:"].iter().any(|begin| subject.starts_with(begin));
-        let passes_on = mail.body.forwards || says_forward || strength != Strength::Nothing;
-        return if passes_on {
-            Verdict::ForStaff(ForStaff::ForwardedByStaff)
-        } else {
-            Verdict::LeftAlone(LeftAlone::NotARequest)
-        };
-    }
-    match strength {
-        Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
-        Strength::Suggests => Verdict::ForStaff(ForStaff::PossibleRequest),
-        // In somebody else's thread the subject is not the writer's own word.
-        Strength::Acts if is_in_a_thread(mail) && says_itself(mail, rules) == Strength::Nothing => {
-            Verdict::ForStaff(ForStaff::PossibleRequest)
+        let other = self.judge(Kind::OtherRequest, &words);
+        let earlier = self.judge(Kind::EarlierRequest, &words).strength;
+        let company = self.judge(Kind::CompanyTalk, &words).strength;
+        let by_other_right =
+            other.right.map(ForStaff::by).filter(|_| other.strength > Strength::Nothing);
+        // Who asks after a request asks for nothing new.
+        if earlier == Strength::Acts {
+            return Verdict::ForStaff(ForStaff::EarlierRequest);
         }
-        Strength::Acts if names_another(mail, answerable.address(), desk) => {
-            Verdict::ForStaff(ForStaff::NamesAnotherAddress)
+        if company == Strength::Acts && deletion.strength < Strength::Acts {
+            return Verdict::LeftAlone(LeftAlone::CompanyTalk);
         }
-        Strength::Acts => Verdict::Request(answerable),
+        match deletion.strength {
+            Strength::Nothing if earlier == Strength::Suggests => {
+                Verdict::ForStaff(ForStaff::EarlierRequest)
+            }
+            Strength::Nothing | Strength::Suggests if by_other_right.is_some() => {
+                by_other_right.map_or(Verdict::LeftAlone(LeftAlone::NotARequest), Verdict::ForStaff)
+            }
+            Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
+            Strength::Suggests => Verdict::ForStaff(ForStaff::PossibleRequest),
+            Strength::Acts if earlier > Strength::Nothing || company > Strength::Nothing => {
+                Verdict::ForStaff(ForStaff::PossibleRequest)
+            }
+            // In somebody else's thread the subject is not the writer's own word.
+            Strength::Acts if is_reply(mail) && self.says_itself(&words) == Strength::Nothing => {
+                Verdict::ForStaff(ForStaff::PossibleRequest)
+            }
+            // It is about another right by its subject, and deletion only follows from that.
+            Strength::Acts if self.is_headed_by_other_right(&words) => by_other_right
+                .map_or(Verdict::ForStaff(ForStaff::PossibleRequest), Verdict::ForStaff),
+            Strength::Acts if names_another(mail, answerable.address(), self.desk) => {
+                Verdict::ForStaff(ForStaff::NamesAnotherAddress)
+            }
+            Strength::Acts => {
+                self.language = Some(deletion.language);
+                self.also = other.right.filter(|_| other.strength == Strength::Acts);
+                Verdict::Request(answerable)
+            }
+        }
+    }
+
+    /// What the body says without its subject.
+    fn says_itself(&self, words: &Words) -> Strength {
+        let own = words.without_subject();
+        self.rules.judge(Kind::DeletionRequest, &own, &mut Vec::new()).strength
+    }
+
+    /// Whether the subject, where it names a right at all, names another than that to deletion.
+    fn is_headed_by_other_right(&self, words: &Words) -> bool {
+        let subject = words.subject_alone();
+        let judge = |kind| self.rules.judge(kind, &subject, &mut Vec::new()).strength;
+        judge(Kind::OtherRequest) > Strength::Nothing
+            && judge(Kind::DeletionRequest) == Strength::Nothing
+    }
+
+    fn answer(&mut self, mail: &Mail, letter: LetterKind) -> Answer {
+        if let (false, Some(role)) = (letter.asks_to_confirm(), chosen_role(&mail.body.own)) {
+            return Answer::Role(role);
+        }
+        let words = Words::of_mail(mail);
+        let mut says = |kind| self.judge(kind, &words).strength == Strength::Acts;
+        match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
+            (true, false, false) => Answer::Yes,
+            (false, true, false) => Answer::No,
+            (false, _, true) => Answer::Withdraw,
+            _ => Answer::Unclear,
+        }
     }
 }
 
-fn is_in_a_thread(mail: &Mail) -> bool {
+/// Whether it answers another mail, so that its subject is not its own.
+fn is_reply(mail: &Mail) -> bool {
     mail.headers.first("in-reply-to").is_some_and(|id| id.contains('@'))
-}
-
-/// What the body says without its subject.
-fn says_itself(mail: &Mail, rules: &RuleSet) -> Strength {
-    rules.judge_text(Kind::DeletionRequest, "", &mail.body.own, &mut Vec::new())
+        || text::is_reply(&mail.subject)
 }
 
 /// Whether the writer's own words hold an address that is neither theirs nor the desk's.
@@ -281,24 +388,6 @@ fn form_entry(
         Some(entered) => Verdict::FormEntry(entered),
         None => Verdict::ForStaff(ForStaff::FormWithoutAddress),
     })
-}
-
-fn answer(
-    mail: &Mail,
-    letter: LetterKind,
-    rules: &RuleSet,
-    evidence: &mut Vec<Evidence>,
-) -> Answer {
-    if let (false, Some(role)) = (letter.asks_to_confirm(), chosen_role(&mail.body.own)) {
-        return Answer::Role(role);
-    }
-    let mut says = |kind| rules.judge(kind, mail, evidence) == Strength::Acts;
-    match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
-        (true, false, false) => Answer::Yes,
-        (false, true, false) => Answer::No,
-        (false, _, true) => Answer::Withdraw,
-        _ => Answer::Unclear,
-    }
 }
 
 /// The choice that somebody names by its number, alone in the first line.

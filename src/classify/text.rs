@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use regex::Regex;
 
 use crate::mail::EmailAddress;
@@ -9,27 +10,36 @@ use crate::mail::EmailAddress;
 /// Characters of a subject that rules get to see.
 const SUBJECT_CHARS_MAX: usize = 1_000;
 
-/// Lower case, straight quotes, single spaces: what rules match against.
+/// Lower case, without accents, in compatible Unicode forms (NFKD), with straight quotes and
+/// single spaces: what rules match against.
 pub fn normalize(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut space = true;
-    for c in text.chars() {
-        let c = match c {
-            '\u{2018}' | '\u{2019}' | '\u{02bc}' | '\u{b4}' | '`' => '\'',
-            '\u{201c}' | '\u{201d}' | '\u{ab}' | '\u{bb}' => '"',
-            '\u{2010}'..='\u{2015}' => '-',
-            // Soft hyphens and zero-width characters are there for the eye only.
-            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{feff}' => continue,
-            c => c,
-        };
+    let mut push = |c: char| {
         if c.is_whitespace() {
             if !space {
                 out.push(' ');
             }
             space = true;
         } else {
-            out.extend(c.to_lowercase());
+            out.push(c);
             space = false;
+        }
+    };
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // Most of most mails is ASCII, which is folded by itself.
+        let ascii = rest.find(|c: char| !c.is_ascii()).unwrap_or(rest.len());
+        let (plain, tail) = rest.split_at(ascii);
+        plain.chars().for_each(|c| push(if c == '`' { '\'' } else { c.to_ascii_lowercase() }));
+        rest = tail;
+        if ascii == 0 {
+            // A letter and the marks that stand apart from it are folded together.
+            let end = rest.find(|c: char| c.is_ascii()).unwrap_or(rest.len());
+            debug_assert!(end >= c.len_utf8());
+            let (other, tail) = rest.split_at(end);
+            fold(other, &mut push);
+            rest = tail;
         }
     }
     if out.ends_with(' ') {
@@ -38,12 +48,60 @@ pub fn normalize(text: &str) -> String {
     out
 }
 
+/// Letters beyond ASCII: lower case, decomposed, without what stands above or below them.
+pub(super) fn fold(text: &str, push: &mut impl FnMut(char)) {
+    const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
+    for c in NFKD.normalize_iter(text.chars().flat_map(char::to_lowercase)) {
+        match c {
+            // Accents; soft hyphens and zero-width characters are there for the eye only.
+            '\u{300}'..='\u{36f}'
+            | '\u{ad}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {}
+            '\u{2018}'..='\u{201b}' | '\u{2bc}' | '\u{2032}' | '`' => push('\''),
+            '\u{201c}'..='\u{201f}' | '\u{ab}' | '\u{bb}' => push('"'),
+            '\u{2010}'..='\u{2015}' => push('-'),
+            'ß' => ['s', 's'].into_iter().for_each(&mut *push),
+            'æ' => ['a', 'e'].into_iter().for_each(&mut *push),
+            'œ' => ['o', 'e'].into_iter().for_each(&mut *push),
+            'ø' => push('o'),
+            'ł' => push('l'),
+            'đ' => push('d'),
+            'ı' => push('i'),
+            'ς' => push('σ'),
+            c => push(c),
+        }
+    }
+}
+
+/// A pattern of a rule, its letters folded as texts are, so that it may be written with the
+/// accents that belong there.
+pub(super) fn fold_pattern(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        if c.is_ascii() {
+            out.push(c);
+            continue;
+        }
+        let mut folded = String::new();
+        fold(c.encode_utf8(&mut [0; 4]), &mut |c| folded.push(c));
+        // What folds to a sign of the pattern language means the sign itself.
+        let is_sign = folded.chars().all(|c| c.is_ascii_punctuation());
+        out.push_str(&if is_sign { regex::escape(&folded) } else { folded });
+    }
+    out
+}
+
+/// What mail programs put before the subject of an answer, in our languages.
+const REPLY: &str = "re|aw|antw|sv|vs|r|ref|rif|odp|ynt|va|res|απ|σχετ|отв|回复|回覆|答复|返信";
+/// And before that of a mail that is passed on.
+const FORWARD: &str = "fwd?|wg|tr|rv|doorst|vb|i|pd|ilt|tovabb|enc|πρθ|пер|转发|轉寄|転送";
+
 /// The subject without `Re:`, `Fwd:` and `[tags]` in front, normalized.
 pub fn bare_subject(subject: &str) -> String {
-    static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^(?:(?:re|fwd?|aw|wg|sv|tr|rv|antw|r|i)(?:\[\d+\])?\s*:|\[[^\]]{0,60}\])\s*")
-            .expect("a fixed pattern compiles")
-    });
+    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(&format!("{REPLY}|{FORWARD}")));
     let short: String = subject.chars().take(SUBJECT_CHARS_MAX).collect();
     let folded = normalize(&short);
     let mut rest = folded.as_str();
@@ -51,6 +109,38 @@ pub fn bare_subject(subject: &str) -> String {
         rest = rest.get(prefix.end()..).unwrap_or_default();
     }
     rest.to_owned()
+}
+
+/// Whether a subject is that of an answer: `Re:`, `AW:`, `回复：`.
+pub fn is_reply(subject: &str) -> bool {
+    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(REPLY));
+    begins_with(&PREFIX, subject)
+}
+
+/// Whether a subject is that of a mail passed on: `Fwd:`, `WG:`.
+pub fn is_forward(subject: &str) -> bool {
+    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(FORWARD));
+    begins_with(&PREFIX, subject)
+}
+
+/// One of these words and a colon, or a tag in brackets.
+fn prefix(words: &str) -> Regex {
+    Regex::new(&format!(r"^(?:(?:{words})(?:\[\d+\])?\s*:|\[[^\]]{{0,60}}\])\s*"))
+        .expect("a fixed pattern compiles")
+}
+
+fn begins_with(prefix: &Regex, subject: &str) -> bool {
+    let begin: String = subject.chars().take(80).collect();
+    let folded = normalize(&begin);
+    // A tag may stand before it: "[EXT] Re: …".
+    let mut rest = folded.as_str();
+    while let Some(found) = prefix.find(rest) {
+        if !found.as_str().starts_with('[') {
+            return true;
+        }
+        rest = rest.get(found.end()..).unwrap_or_default();
+    }
+    false
 }
 
 /// Every mail address that stands in a text.
@@ -72,11 +162,27 @@ mod tests {
             normalize(" Please\u{a0}don\u{2019}t\r\n  DELETE\u{200b} it "),
             "please don't delete it"
         );
+        let check = |text: &str, expected: &str| assert_eq!(normalize(text), expected);
+        check("Lo\u{308}schen, LÖSCHEN und löschen", "loschen, loschen und loschen");
+        check("Löschung der Größe „Straße“", "loschung der grosse \"strasse\"");
+        check("Удалите ЁЛКУ", "удалите елку");
+        check("SİLİNMESİ, ısrarla", "silinmesi, israrla");
+        check("\u{ff24}\u{ff25}\u{ff2c}\u{ff25}\u{ff34}\u{ff25}\u{ff1f}", "delete?");
+        check("usuń moje łącze", "usun moje lacze");
+        check("Διαγραφή των ΔΕΔΟΜΈΝΩΝ μας", "διαγραφη των δεδομενων μασ");
+        check("de\u{ad}lete", "delete");
         assert_eq!(
             bare_subject("RE: Fwd: [EXT] [ticket #3] Re[2]: Data  Deletion Request"),
             "data deletion request"
         );
+        assert_eq!(bare_subject("回复：删除"), "删除");
         assert_eq!(bare_subject("[only a tag]"), "");
+    }
+
+    #[test]
+    fn patterns_are_folded_as_texts_are() {
+        assert_eq!(fold_pattern(r"\bl(?:ö|oe)sch[^.!?]*"), r"\bl(?:o|oe)sch[^.!?]*");
+        assert_eq!(fold_pattern("本当？"), r"本当\?");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod cases;
 pub mod check;
 pub mod demo;
 pub mod digest;
+pub mod evaluate;
 pub mod explain;
 pub mod journal;
 pub mod letters;
@@ -58,6 +59,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Say what the bot would do with mails in files, and why; changes and sends nothing
     Explain(explain::ExplainArgs),
+    /// Try the rules on a folder of mails, or on the mailbox, beside what they are; no effects
+    Evaluate(evaluate::EvaluateArgs),
     /// List, show, open, work on, complete and export cases
     #[command(subcommand)]
     Cases(cases::CasesCommand),

@@ -83,6 +83,11 @@ pub fn why_in_words(reason: &str) -> &str {
             "found in the Junk folder and not answered; if it is genuine, move it to the inbox"
         }
         "automatic-request" => "a deletion request that a program sent; programs get no answer",
+        "access-request" => "asks what is held about them, or for a copy of it",
+        "rectification-request" => "asks for something to be corrected",
+        "objection" => "objects to what is done with their data",
+        "opt-out" => "wants no more mail, or no sale of their data",
+        "earlier-request" => "asks after an earlier request, or complains about it",
         "cannot-be-fetched" => "the mail server cannot give it",
         "ended-the-reader" => "ended the desk each time it was read",
         "forwarded-by-staff" => "passed on by a colleague; nobody was asked",

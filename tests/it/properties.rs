@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use deletion_desk::classify::form::FormSetting;
-use deletion_desk::classify::rules::RuleSet;
+use deletion_desk::classify::rules::{RuleSet, Trial};
 use deletion_desk::classify::shipped::RULES;
 use deletion_desk::classify::{Desk, classify};
 use deletion_desk::compose::markdown;
@@ -12,7 +12,8 @@ use proptest::prelude::*;
 
 use crate::harness::{DESK, JANE, OFFICER, form, mail};
 
-static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::load(RULES.iter().copied()).unwrap());
+static SHIPPED: LazyLock<RuleSet> =
+    LazyLock::new(|| RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap());
 
 fn desk() -> Desk {
     let address = |text: &str| EmailAddress::parse(text).unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deletion_desk::classify::rules::RuleSet;
+use deletion_desk::classify::rules::{RuleSet, Trial};
 use deletion_desk::classify::shipped::RULES;
 use deletion_desk::compose::shipped::TEMPLATES;
 
@@ -169,7 +169,7 @@ fn what_is_shipped_is_all_there_is() {
 
 #[test]
 fn the_shipped_rules_keep_their_examples() {
-    let rules = RuleSet::load(RULES.iter().copied()).unwrap();
+    let rules = RuleSet::load(RULES.iter().copied(), Trial::All).unwrap();
     assert!(rules.len() > 10);
 }
 

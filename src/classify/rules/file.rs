@@ -1,0 +1,314 @@
+//! One rule file: a kind in a language.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use super::super::text::{fold_pattern, normalize};
+use super::super::words::Words;
+use super::phrases::Phrases;
+use super::{ACTS_FROM, Evidence, Judgement, Kind, Right, SUGGESTS_FROM, Strength, Trial};
+
+/// Compiled size of one pattern (octets); the engine is linear whatever the size.
+const PATTERN_BYTES_MAX: usize = 4 << 20;
+/// Memory that one pattern may take while it is matched (octets).
+const MATCHING_BYTES_MAX: usize = 200 << 10;
+
+/// Whole texts that are named at once when a file gets them wrong.
+const WRONG_TEXTS_MAX: usize = 20;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleFile {
+    #[serde(skip)]
+    path: String,
+    kind: Kind,
+    language: String,
+    /// Whether this language earned it that the desk acts by itself.
+    #[serde(default)]
+    acts: bool,
+    /// Whether it may only suggest: the opposite of `acts`, for who reads the file.
+    #[serde(default)]
+    suggests: bool,
+    /// Parts of words; without one of these in a mail its rules are not looked at.
+    #[serde(default)]
+    stems: Vec<String>,
+    /// Lists of words by name; `{delete}` in a pattern stands for one of the list `delete`.
+    #[serde(default)]
+    words: BTreeMap<String, Vec<String>>,
+    #[serde(rename = "rule")]
+    rules: Vec<Rule>,
+    /// Whole texts, subject in the first line, and what the sum of all rules makes of them.
+    #[serde(default)]
+    acts_on: Vec<String>,
+    #[serde(default)]
+    suggests_on: Vec<String>,
+    #[serde(default)]
+    leaves_alone: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    name: String,
+    #[serde(rename = "in")]
+    place: Place,
+    /// Patterns; one of them has to match.
+    #[serde(default)]
+    any: Vec<String>,
+    /// In place of patterns, with `in = "whole"`: see [`Phrases`].
+    #[serde(default)]
+    begins: Vec<String>,
+    #[serde(default)]
+    goes_on: Vec<String>,
+    #[serde(default)]
+    greets: Vec<String>,
+    #[serde(default)]
+    closes: Vec<String>,
+    #[serde(default)]
+    weight: i32,
+    /// Whatever the sum is: where it fires a person decides.
+    #[serde(default)]
+    doubtful: bool,
+    /// By which right; without one it counts for each.
+    right: Option<Right>,
+    examples: Vec<String>,
+    #[serde(default)]
+    counter_examples: Vec<String>,
+    #[serde(skip)]
+    phrases: Phrases,
+    #[serde(skip)]
+    compiled: OnceLock<Vec<Regex>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Place {
+    Subject,
+    /// The writer's words as one line.
+    OwnWords,
+    /// The subject or the own words; counts once.
+    Anywhere,
+    /// All of the own words: they consist of the rule's phrases and nothing else.
+    Whole,
+}
+
+impl RuleFile {
+    /// Reads one file, and tries it.
+    ///
+    /// # Errors
+    /// The name of the rule that is wrong, empty for the file as a whole, and why.
+    pub(super) fn load(path: &str, text: &str, trial: Trial) -> Result<RuleFile, (String, String)> {
+        let whole = |reason: String| (String::new(), reason);
+        let mut file: RuleFile = toml::from_str(text).map_err(|why| whole(why.to_string()))?;
+        path.clone_into(&mut file.path);
+        file.stems.iter_mut().for_each(|stem| *stem = normalize(stem));
+        for rule in &mut file.rules {
+            for pattern in &mut rule.any {
+                *pattern =
+                    expand(pattern, &file.words).map_err(|reason| (rule.name.clone(), reason))?;
+            }
+            rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
+        }
+        if trial == Trial::All {
+            file.check_head().map_err(whole)?;
+            for rule in &file.rules {
+                rule.try_examples().map_err(|reason| (rule.name.clone(), reason))?;
+            }
+            file.try_whole_texts().map_err(whole)?;
+        }
+        Ok(file)
+    }
+
+    pub(super) fn is_of(&self, kind: Kind) -> bool {
+        self.kind == kind
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub(super) fn stems(&self) -> impl Iterator<Item = &str> {
+        self.stems.iter().map(String::as_str)
+    }
+
+    pub(super) fn judge(&self, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
+        let mut fired: Vec<&Rule> = Vec::new();
+        for rule in &self.rules {
+            if let Some(saw) = rule.sees(words) {
+                evidence.push(Evidence {
+                    rule: format!("{}/{}", self.path.trim_end_matches(".toml"), rule.name),
+                    weight: rule.weight,
+                    saw: saw.to_owned(),
+                });
+                fired.push(rule);
+            }
+        }
+        // What names no right speaks for or against each.
+        let sum_for = |right: Option<Right>| -> i32 {
+            let counts = |rule: &&&Rule| rule.right.is_none() || rule.right == right;
+            fired.iter().filter(counts).map(|rule| rule.weight).sum()
+        };
+        let rights = fired.iter().map(|rule| rule.right).chain([None]);
+        let (sum, right) = rights.map(|right| (sum_for(right), right)).max().unwrap_or_default();
+        let strength = match sum {
+            sum if sum >= ACTS_FROM && self.acts && !fired.iter().any(|rule| rule.doubtful) => {
+                Strength::Acts
+            }
+            sum if sum >= SUGGESTS_FROM => Strength::Suggests,
+            _ => Strength::Nothing,
+        };
+        let language = if fired.is_empty() { String::new() } else { self.language.clone() };
+        Judgement { strength, sum, language, right }
+    }
+
+    fn check_head(&self) -> Result<(), String> {
+        let named = format!("{}/{}.toml", self.kind.folder(), self.language);
+        if named != self.path {
+            return Err(format!(
+                "its kind and its language = \"{}\" belong into {named}",
+                self.language
+            ));
+        }
+        if self.acts == self.suggests {
+            return Err("needs either acts = true or suggests = true".to_owned());
+        }
+        if self.kind.is_for_any_mail() && self.stems.is_empty() {
+            return Err(
+                "needs `stems`: parts of words of which every mail it is for has one".to_owned()
+            );
+        }
+        Ok(())
+    }
+
+    /// Tries all whole texts, so that somebody who mends a rule sees at once what else it does.
+    fn try_whole_texts(&self) -> Result<(), String> {
+        let acts = if self.acts { Strength::Acts } else { Strength::Suggests };
+        let expected = [
+            (&self.acts_on, "acts_on", acts),
+            (&self.suggests_on, "suggests_on", Strength::Suggests),
+            (&self.leaves_alone, "leaves_alone", Strength::Nothing),
+        ];
+        let texts = expected.iter().flat_map(|(texts, key, strength)| {
+            texts.iter().filter_map(|text| self.try_whole_text(text, key, *strength).err())
+        });
+        let wrong: Vec<String> = texts.take(WRONG_TEXTS_MAX).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+
+    fn try_whole_text(&self, text: &str, key: &str, strength: Strength) -> Result<(), String> {
+        let (subject, own) = text.split_once('\n').unwrap_or((text, ""));
+        let words = Words::of(subject, own);
+        let has = |stem: &str| words.own.contains(stem) || words.subject.contains(stem);
+        let spoken = self.stems.is_empty() || self.stems().any(has);
+        let mut evidence = Vec::new();
+        let found = match spoken {
+            true => self.judge(&words, &mut evidence).strength,
+            false => Strength::Nothing,
+        };
+        if found == strength {
+            return Ok(());
+        }
+        let fired: Vec<String> =
+            evidence.iter().map(|e| format!("{} ({:+})", e.rule, e.weight)).collect();
+        Err(format!(
+            "{key} lists {text:?}, but the sum gives {found:?}; {}",
+            match (spoken, fired.is_empty()) {
+                (false, _) => "none of its `stems` is in it".to_owned(),
+                (true, true) => "fired: nothing".to_owned(),
+                (true, false) => format!("fired: {}", fired.join(", ")),
+            }
+        ))
+    }
+}
+
+/// What every file may write: anything inside a sentence, whose end is a stop before a space;
+/// and up to three words.
+const SHORTHANDS: [(&str, &str); 2] =
+    [("gap", r"(?:[^.!?。]|\.\S)*"), ("some", r"(?:[^ .!?。]+ ){0,3}")];
+
+/// Puts lists of words in place of their names.
+///
+/// # Errors
+/// When there is no such list.
+fn expand(pattern: &str, words: &BTreeMap<String, Vec<String>>) -> Result<String, String> {
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\{([a-z][a-z-]*)\}").expect("a fixed pattern compiles"));
+    let mut out = String::with_capacity(pattern.len());
+    let mut done = 0;
+    for found in NAME.captures_iter(pattern) {
+        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
+        out.push_str(pattern.get(done..whole.start()).unwrap_or_default());
+        done = whole.end();
+        let shorthand = SHORTHANDS.iter().find(|(short, _)| *short == name.as_str());
+        match (shorthand, words.get(name.as_str())) {
+            (Some((_, meaning)), _) => out.push_str(meaning),
+            (None, Some(list)) => out.push_str(&format!("(?:{})", list.join("|"))),
+            (None, None) => {
+                return Err(format!(
+                    "{pattern:?} names [words] {}, which is not there",
+                    name.as_str()
+                ));
+            }
+        }
+    }
+    out.push_str(pattern.get(done..).unwrap_or_default());
+    Ok(out)
+}
+
+impl Rule {
+    fn compile(&self) -> Result<Vec<Regex>, String> {
+        let compile = |pattern: &String| {
+            let compiled = RegexBuilder::new(&fold_pattern(pattern))
+                .size_limit(PATTERN_BYTES_MAX)
+                .dfa_size_limit(MATCHING_BYTES_MAX)
+                .build();
+            compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))
+        };
+        self.any.iter().map(compile).collect()
+    }
+
+    /// The patterns, compiled once. One that is wrong was refused when it was tried.
+    fn patterns(&self) -> &[Regex] {
+        self.compiled.get_or_init(|| self.compile().unwrap_or_default())
+    }
+
+    fn try_examples(&self) -> Result<(), String> {
+        self.compile()?;
+        let is_whole = self.place == Place::Whole;
+        if self.any.is_empty() != is_whole || self.begins.is_empty() == is_whole {
+            return Err("needs `any`, or with in = \"whole\" `begins` in its place".to_owned());
+        }
+        if self.examples.is_empty() {
+            return Err("needs at least one text in `examples`".to_owned());
+        }
+        let missed = self.examples.iter().filter(|text| !self.sees_text(text));
+        let missed = missed.map(|text| format!("does not match its own example {text:?}"));
+        let caught = self.counter_examples.iter().filter(|text| self.sees_text(text));
+        let caught = caught.map(|text| format!("matches its counter-example {text:?}"));
+        let wrong: Vec<String> = missed.chain(caught).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+
+    fn sees_text(&self, text: &str) -> bool {
+        let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
+        self.sees(&Words::of(subject, own)).is_some()
+    }
+
+    fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
+        let find = |text: &'t str| {
+            self.patterns()
+                .iter()
+                .find_map(|pattern| pattern.find(text))
+                .map(|found| found.as_str())
+        };
+        match self.place {
+            Place::Subject => find(&words.subject),
+            Place::OwnWords => find(&words.own),
+            Place::Anywhere => find(&words.subject).or_else(|| find(&words.own)),
+            Place::Whole => self.phrases.are_all_of(words),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Rule files: one folder a kind, one file a language, weights that a person can follow.
+
+mod file;
+mod phrases;
+
+use std::collections::BTreeMap;
+
+use aho_corasick::AhoCorasick;
+use serde::Deserialize;
+
+use super::form::FormRule;
+use super::words::Words;
+use file::RuleFile;
+
+/// From this sum on a rule file is sure enough to act on.
+pub const ACTS_FROM: i32 = 5;
+/// From this sum on staff are asked.
+pub const SUGGESTS_FROM: i32 = 2;
+
+/// What a rule file looks for: the name of its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A request to delete the writer's data.
+    DeletionRequest,
+    /// A request by another right of the law: access, rectification, objection.
+    OtherRequest,
+    /// Asking after an earlier request, or complaining about it.
+    EarlierRequest,
+    /// A company's own talk about deletion: acknowledgements, terms, marketing, phishing.
+    CompanyTalk,
+    /// Yes, in answer to a verification letter.
+    AnswerYes,
+    /// No, I never asked.
+    AnswerNo,
+    /// I take my request back.
+    Withdrawal,
+}
+
+impl Kind {
+    fn folder(self) -> &'static str {
+        match self {
+            Kind::DeletionRequest => "deletion-request",
+            Kind::OtherRequest => "other-request",
+            Kind::EarlierRequest => "earlier-request",
+            Kind::CompanyTalk => "company-talk",
+            Kind::AnswerYes => "answer-yes",
+            Kind::AnswerNo => "answer-no",
+            Kind::Withdrawal => "withdrawal",
+        }
+    }
+
+    /// Whether its rules are tried on mail that answers nothing of ours: then they need `stems`,
+    /// or each mail would be read by the rules of all languages.
+    fn is_for_any_mail(self) -> bool {
+        match self {
+            Kind::DeletionRequest
+            | Kind::OtherRequest
+            | Kind::EarlierRequest
+            | Kind::CompanyTalk => true,
+            Kind::AnswerYes | Kind::AnswerNo | Kind::Withdrawal => false,
+        }
+    }
+}
+
+/// A right beside that to deletion (GDPR Art. 15, 16, 18, 20, 21; CCPA §§ 1798.100 to 1798.135).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Right {
+    /// To know what is held, and to get a copy.
+    Access,
+    /// To have it corrected.
+    Rectification,
+    /// To object to what is done with it, or to have that restricted.
+    Objection,
+    /// Not to be written to, or sold.
+    OptOut,
+}
+
+/// How sure the rules of a kind are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// They say nothing.
+    #[default]
+    Nothing,
+    /// Enough to show it to staff.
+    Suggests,
+    /// Enough to act.
+    Acts,
+}
+
+/// What the rules of a kind make of a mail: the file that is surest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// How sure it is.
+    pub strength: Strength,
+    /// The weights of the rules that fired.
+    pub sum: i32,
+    /// Its language; empty when nothing fired.
+    pub language: String,
+    /// Of another request: by which right.
+    pub right: Option<Right>,
+}
+
+/// One rule that fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// `file/name` of the rule.
+    pub rule: String,
+    /// What it adds to the sum.
+    pub weight: i32,
+    /// The words it saw.
+    pub saw: String,
+}
+
+impl Evidence {
+    pub(super) fn of_form(rule: &FormRule, subject: &str) -> Evidence {
+        Evidence {
+            rule: format!("forms/{}", rule.name),
+            weight: ACTS_FROM,
+            saw: subject.to_owned(),
+        }
+    }
+}
+
+/// All rules.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    files: Vec<RuleFile>,
+    /// The stems of all files, and whose each is.
+    stems: Option<AhoCorasick>,
+    stem_of: Vec<usize>,
+    forms: BTreeMap<String, FormRule>,
+}
+
+/// A rule that cannot be used: which file, which rule, why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rules/{file}{}: {reason}", if rule.is_empty() { String::new() } else { format!(", rule \"{rule}\"") })]
+pub struct RuleProblem {
+    /// Path below the rules folder.
+    pub file: String,
+    /// Name of the rule; empty when the file as a whole is wrong.
+    pub rule: String,
+    /// What is wrong, and what to do.
+    pub reason: String,
+}
+
+/// Whether rules are tried on their own examples before they are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// Each of them.
+    All,
+    /// None: they are those inside the program, which its tests have tried. Their patterns are
+    /// compiled when a mail first needs them.
+    Shipped,
+}
+
+impl RuleSet {
+    /// Reads rule files, given as paths below the rules folder with their text.
+    ///
+    /// # Errors
+    /// The first [`RuleProblem`]: no TOML, unknown key, a pattern that does not compile, a
+    /// rule that fails its own examples.
+    pub fn load<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+        trial: Trial,
+    ) -> Result<RuleSet, RuleProblem> {
+        let mut set = RuleSet::default();
+        for (path, text) in files {
+            let problem = |rule: &str, reason: String| RuleProblem {
+                file: path.to_owned(),
+                rule: rule.to_owned(),
+                reason,
+            };
+            if path.starts_with("forms/") {
+                let form = FormRule::load(text).map_err(|reason| problem("", reason))?;
+                set.forms.insert(form.name.clone(), form);
+            } else {
+                let file =
+                    RuleFile::load(path, text, trial).map_err(|(rule, why)| problem(&rule, why))?;
+                set.files.push(file);
+            }
+        }
+        let stems: Vec<(usize, &str)> = set
+            .files
+            .iter()
+            .enumerate()
+            .flat_map(|(at, file)| file.stems().map(move |stem| (at, stem)))
+            .collect();
+        set.stem_of = stems.iter().map(|(at, _)| *at).collect();
+        set.stems = AhoCorasick::new(stems.iter().map(|(_, stem)| stem)).ok();
+        Ok(set)
+    }
+
+    /// The form rule of that name.
+    pub fn form(&self, name: &str) -> Option<&FormRule> {
+        self.forms.get(name)
+    }
+
+    /// The names of all form rules.
+    pub fn form_names(&self) -> impl Iterator<Item = &str> {
+        self.forms.keys().map(String::as_str)
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.files.iter().map(RuleFile::len).sum::<usize>() + self.forms.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the rules of one kind make of somebody's words: the surest of all languages. What
+    /// fired is added to `evidence`.
+    pub fn judge(&self, kind: Kind, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
+        let spoken = self.spoken(words);
+        let files = self.files.iter().zip(&spoken);
+        let files = files.filter(|(file, spoken)| file.is_of(kind) && **spoken);
+        let judged = files.map(|(file, _)| file.judge(words, evidence));
+        judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
+    }
+
+    /// Which files have a word of theirs in it.
+    fn spoken(&self, words: &Words) -> Vec<bool> {
+        let mut spoken: Vec<bool> =
+            self.files.iter().map(|file| file.stems().next().is_none()).collect();
+        if let Some(stems) = &self.stems {
+            for text in [&words.subject, &words.own] {
+                for found in stems.find_overlapping_iter(text.as_str()) {
+                    let file = self.stem_of.get(found.pattern().as_usize());
+                    if let Some(spoken) = file.and_then(|file| spoken.get_mut(*file)) {
+                        *spoken = true;
+                    }
+                }
+            }
+        }
+        spoken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(path: &str, text: &str) -> String {
+        RuleSet::load([(path, text)], Trial::All).unwrap_err().to_string()
+    }
+
+    const HEAD: &str =
+        "kind = \"deletion-request\"\nlanguage = \"en\"\nacts = true\nstems = [\"a\"]\n";
+
+    #[test]
+    fn a_wrong_rule_is_named_with_file_and_reason() {
+        let rule = |rest: &str| {
+            format!("{HEAD}[[rule]]\nname = \"r\"\nin = \"subject\"\nweight = 5\n{rest}")
+        };
+        let path = "deletion-request/en.toml";
+        let said = problem(path, &rule("any = ['(']\nexamples = ['x']"));
+        assert!(
+            said.starts_with("rules/deletion-request/en.toml, rule \"r\": \"(\" is no pattern"),
+            "{said}"
+        );
+        let said = problem(path, &rule("any = ['a']\nexamples = ['x']"));
+        assert!(said.ends_with("does not match its own example \"x\""), "{said}");
+        let said =
+            problem(path, &rule("any = ['a']\nexamples = ['a']\ncounter_examples = ['Re: a']"));
+        assert!(said.ends_with("matches its counter-example \"Re: a\""), "{said}");
+        let said = problem(path, &rule("any = ['a']\nexamples = ['a']\nwieght = 3"));
+        assert!(said.contains("unknown field `wieght`"), "{said}");
+        let said = problem("deletion-request/de.toml", &rule("any = ['a']\nexamples = ['a']"));
+        assert!(said.contains("belong into deletion-request/en.toml"), "{said}");
+        let wrong_sum = format!("leaves_alone = ['a']\n{}", rule("any = ['a']\nexamples = ['a']"));
+        assert!(
+            problem(path, &wrong_sum)
+                .contains("but the sum gives Acts; fired: deletion-request/en/r (+5)")
+        );
+    }
+
+    #[test]
+    fn patterns_cannot_be_made_slow_by_a_text() {
+        let text = format!(
+            "{HEAD}[[rule]]\nname = \"r\"\nin = \"own-words\"\nweight = 5\nany = ['(a+)+$']\nexamples = ['aa']"
+        );
+        let set = RuleSet::load([("deletion-request/en.toml", text.as_str())], Trial::All).unwrap();
+        let words = Words::of("", &format!("{}!", "a".repeat(10_000)));
+        // With a backtracking engine this would not end.
+        let judged = set.judge(Kind::DeletionRequest, &words, &mut Vec::new());
+        assert_eq!(judged.strength, Strength::Nothing);
+    }
+}

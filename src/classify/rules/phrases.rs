@@ -1,0 +1,205 @@
+//! A text that consists of nothing but known phrases: the way to be sure of a yes.
+
+use super::super::text::normalize;
+use super::super::words::{Line, Words};
+
+/// Octets of an answer that is looked at so closely.
+const TEXT_OCTETS_MAX: usize = 2_000;
+/// Lines that may stand below a closing word, and octets in each.
+const SIGNATURE_LINES_MAX: usize = 10;
+const SIGNATURE_OCTETS_MAX: usize = 120;
+/// Lines that are a name, without a closing word before them.
+const NAME_LINES_MAX: usize = 2;
+/// Words of a name in the line of a closing word: "Thanks, Jane Doe".
+const SIGNED_WORDS_MAX: usize = 3;
+/// Words behind a greeting: "Dear privacy team of Flexus,".
+const GREETED_WORDS_MAX: usize = 6;
+
+/// Phrases of which the whole text has to consist, as `in = "whole"` wants it. A `*` at the end
+/// of one stands for the rest of its word.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Phrases {
+    /// One of these comes first, but for a greeting.
+    begins: Vec<String>,
+    /// What may follow, in any order and number.
+    goes_on: Vec<String>,
+    /// Greetings; whom they name is not looked at.
+    greets: Vec<String>,
+    /// Closing words; a name and the like stand below.
+    closes: Vec<String>,
+}
+
+impl Phrases {
+    /// Folds the phrases as texts are: those that begin, that follow, that greet, that close.
+    pub(super) fn new(lists: [&[String]; 4]) -> Phrases {
+        let [begins, goes_on, greets, closes] =
+            lists.map(|list| list.iter().map(|phrase| normalize(phrase)).collect());
+        Phrases { begins, goes_on, greets, closes }
+    }
+
+    /// What they say first, when the whole text consists of them.
+    pub(super) fn are_all_of<'t>(&self, words: &'t Words) -> Option<&'t str> {
+        if words.own.len() > TEXT_OCTETS_MAX {
+            return None;
+        }
+        let mut reading = Reading::Greeting;
+        let (mut saw, mut names) = (None, 0);
+        for line in &words.lines {
+            if let Reading::Signature(lines) = &mut reading {
+                *lines += 1;
+                let fits = *lines <= SIGNATURE_LINES_MAX && line.text.len() <= SIGNATURE_OCTETS_MAX;
+                if !fits || !(line.may_be_signed || self.reads(&line.text).is_some()) {
+                    return None;
+                }
+                continue;
+            }
+            if saw.is_some() && self.reads(&line.text).is_none() && line.may_be_a_name {
+                names += 1;
+                if names > NAME_LINES_MAX {
+                    return None;
+                }
+                continue;
+            }
+            self.read_line(line, &mut reading, &mut saw)?;
+        }
+        saw
+    }
+
+    /// Whether a line consists of phrases.
+    fn reads(&self, line: &str) -> Option<()> {
+        let line = Line { text: line.to_owned(), may_be_a_name: false, may_be_signed: false };
+        self.read_line(&line, &mut Reading::Answer, &mut Some(""))
+    }
+
+    fn read_line<'t>(
+        &self,
+        line: &'t Line,
+        reading: &mut Reading,
+        saw: &mut Option<&'t str>,
+    ) -> Option<()> {
+        let mut rest = without_separators(&line.text);
+        if *reading == Reading::Greeting
+            && let Some(greeting) = longest(&self.greets, rest)
+        {
+            rest = self.behind_greeting(rest.get(greeting..)?);
+        }
+        while !rest.is_empty() {
+            let next = match saw {
+                None => longest(&self.begins, rest),
+                Some(_) => longest(&self.begins, rest).max(longest(&self.goes_on, rest)),
+            };
+            let closing = longest(&self.closes, rest).filter(|_| saw.is_some());
+            if closing > next {
+                *reading = Reading::Signature(0);
+                rest = without_separators(rest.get(closing?..)?);
+                if rest.split_whitespace().count() <= SIGNED_WORDS_MAX {
+                    return Some(());
+                }
+                continue;
+            }
+            let phrase = next?;
+            saw.get_or_insert(rest.get(..phrase)?);
+            if *reading == Reading::Greeting {
+                *reading = Reading::Answer;
+            }
+            rest = without_separators(rest.get(phrase..)?);
+        }
+        Some(())
+    }
+
+    /// What follows the name of whoever is greeted.
+    fn behind_greeting<'t>(&self, rest: &'t str) -> &'t str {
+        let rest = without_separators(rest);
+        if longest(&self.begins, rest).is_some() {
+            return rest;
+        }
+        let end = rest.find([',', '.', '!', ':', ';', '、', '。']).unwrap_or(rest.len());
+        let (greeted, behind) = rest.split_at(end);
+        match greeted.split_whitespace().count() > GREETED_WORDS_MAX {
+            true => rest,
+            false => without_separators(behind),
+        }
+    }
+}
+
+/// How far one has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Greeting,
+    Answer,
+    /// With the number of its lines.
+    Signature(usize),
+}
+
+fn without_separators(text: &str) -> &str {
+    text.trim_start_matches(|c: char| {
+        c.is_whitespace() || ",.!:;-_\"'()*~/&+、。・「」…✓✔✅👍🙏🙂😊".contains(c)
+    })
+}
+
+/// Octets of the longest phrase that `text` begins with and that ends where a word does.
+fn longest(phrases: &[String], text: &str) -> Option<usize> {
+    phrases.iter().filter_map(|phrase| begins_with(text, phrase)).max()
+}
+
+fn begins_with(text: &str, phrase: &str) -> Option<usize> {
+    let open = phrase.strip_suffix('*');
+    let rest = text.strip_prefix(open.unwrap_or(phrase))?;
+    let at = text.len() - rest.len();
+    if open.is_some() {
+        let tail = rest.find(|c: char| !c.is_alphanumeric() && c != '\'').unwrap_or(rest.len());
+        return Some(at + tail);
+    }
+    // Scripts that put no spaces between words have no ends of words either.
+    let spaced = |c: char| !matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
+    let last = phrase.chars().next_back()?;
+    let goes_on = rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'');
+    (!goes_on || !spaced(last)).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_text_has_to_be_known() {
+        let list = |texts: &[&str]| -> Vec<String> {
+            texts.iter().map(|text| (*text).to_owned()).collect()
+        };
+        let phrases = Phrases::new([
+            &list(&["yes", "はい"]),
+            &list(&["please", "delet*", "it", "削除してください"]),
+            &list(&["hi", "dear"]),
+            &list(&["thanks", "best regards"]),
+        ]);
+        let reads = |text: &str| phrases.are_all_of(&Words::of("", text)).is_some();
+        for text in [
+            "Yes",
+            "YES!!",
+            "Hi,\nyes please, deleting it.",
+            "Hi yes",
+            "Dear privacy team at Flexus,\nyes\nBest regards\nJane Doe\n+1 555 0100",
+            "Yes\nJane Doe",
+            "はい、削除してください。",
+        ] {
+            assert!(reads(text), "{text}");
+        }
+        for text in [
+            "",
+            "Hi",
+            "please",
+            "yesterday",
+            "yes?",
+            "yes but",
+            "Yes\nleave it",
+            "yes it\nJane said so",
+            "Hi, yes\nA B\nC D\nE F",
+            "please yes",
+            "はい、しかし",
+            "yes\nThanks\nI will call my lawyer",
+            "yes, thanks, I will think about it",
+        ] {
+            assert!(!reads(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A mail as rules see it.
+
+use super::text::{bare_subject, normalize};
+use crate::mail::Mail;
+
+/// Octets of somebody's words that are judged; whoever asks for something does so before.
+const JUDGED_OCTETS_MAX: usize = 16 * 1024;
+
+/// A subject and own words, normalized.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// Without `Re:` and the like.
+    pub(super) subject: String,
+    /// The own words as one line; a word that was broken by a hyphen is whole again.
+    pub(super) own: String,
+    /// The own words line by line, without empty lines.
+    pub(super) lines: Vec<Line>,
+}
+
+/// One line of somebody's words.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) text: String,
+    /// Whether it may be nothing but a name, by its capitals.
+    pub(super) may_be_a_name: bool,
+    /// Whether it may stand below a name: a role, a firm, a number, an address.
+    pub(super) may_be_signed: bool,
+}
+
+impl Words {
+    /// Of a mail, without what it only quotes.
+    pub fn of_mail(mail: &Mail) -> Words {
+        Words::of(&mail.subject, &mail.body.own)
+    }
+
+    /// Of a subject and a text.
+    pub fn of(subject: &str, own: &str) -> Words {
+        let end = (0..=own.len().min(JUDGED_OCTETS_MAX)).rev().find(|at| own.is_char_boundary(*at));
+        let own = end.and_then(|end| own.get(..end)).unwrap_or_default();
+        let mut words = Words { subject: bare_subject(subject), ..Words::default() };
+        for line in own.lines() {
+            let text = normalize(line);
+            if text.is_empty() {
+                continue;
+            }
+            words.join(&text);
+            words.lines.push(Line {
+                may_be_a_name: may_be_a_name(line),
+                may_be_signed: may_be_signed(line),
+                text,
+            });
+        }
+        words
+    }
+
+    /// Without its subject.
+    pub(super) fn without_subject(&self) -> Words {
+        Words { subject: String::new(), ..self.clone() }
+    }
+
+    /// The subject and nothing else.
+    pub(super) fn subject_alone(&self) -> Words {
+        Words { subject: self.subject.clone(), ..Words::default() }
+    }
+
+    fn join(&mut self, line: &str) {
+        let begins_small = line.starts_with(|c: char| c.is_lowercase());
+        let broken = self
+            .own
+            .strip_suffix('-')
+            .filter(|before| begins_small && before.ends_with(|c: char| c.is_alphabetic()));
+        match broken.map(str::len) {
+            Some(end) => self.own.truncate(end),
+            None if self.own.is_empty() => {}
+            None => self.own.push(' '),
+        }
+        self.own.push_str(line);
+    }
+}
+
+/// Words of a name at most.
+const NAME_WORDS_MAX: usize = 5;
+
+/// Whether each word begins as names do. In scripts without capitals nothing tells them.
+fn may_be_a_name(line: &str) -> bool {
+    const PARTICLES: [&str; 14] =
+        ["de", "da", "do", "del", "di", "du", "la", "le", "van", "von", "der", "den", "bin", "al"];
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_name = |word: &&str| {
+        PARTICLES.contains(word)
+            || (word.starts_with(char::is_uppercase)
+                && word.chars().all(|c| c.is_alphabetic() || "'’.,-".contains(c)))
+    };
+    (1..=NAME_WORDS_MAX).contains(&words.len()) && words.iter().all(is_name)
+}
+
+/// Whether most of its words are written as in names, numbers and addresses.
+fn may_be_signed(line: &str) -> bool {
+    let is_named = |word: &&str| word.contains(['@', '/']) || !word.starts_with(char::is_lowercase);
+    let words = line.split_whitespace().count();
+    line.split_whitespace().filter(is_named).count() * 2 > words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_one_and_broken_words_whole() {
+        let words =
+            Words::of("Re: X", "Delete my per-\nsonal data\n\n and the e-mail\nTHANKS -\nJane");
+        assert_eq!(words.own, "delete my personal data and the e-mail thanks - jane");
+        assert_eq!(words.lines.len(), 5);
+    }
+
+    #[test]
+    fn a_name_is_told_by_its_capitals() {
+        let name = |line: &str| may_be_a_name(line);
+        assert!(name("Jane Doe") && name("José María de la Cruz") && name("J. O'Neill"));
+        assert!(may_be_signed("Head of Sales, Example Ltd") && may_be_signed("jane@example.org"));
+        assert!(!may_be_signed("I will call my lawyer") && !may_be_signed("but not yet"));
+        assert!(!name("leave it") && !name("Leave it") && !name("") && !name("Call 112"));
+    }
+}
