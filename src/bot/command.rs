@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Bot;
-use super::follow::for_staff;
+use super::shown::for_staff;
 use super::staff::{Acted, Receipt, Step, staff_token, write_receipt};
 use crate::case::authority::{Denied, StaffToken, Way, authorize};
 use crate::case::work::StaffRole;

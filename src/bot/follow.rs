@@ -1,29 +1,26 @@
 //! What follows from one message: its decision, or a look by a person.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
 use chrono::{DateTime, Duration, Utc};
 
 use super::Bot;
 use super::reading::Read;
+use super::shown::{excerpt, for_staff, old, proposal};
 use crate::case::identity::{Deed, Evidence};
 use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
-use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict, text};
+use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict};
 use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
 use crate::mailbox::Folder;
 use crate::store::commit::{About, Decided, Happening};
-use crate::store::inbox::{Attempt, Handled, KnownBytes, OLD, Outcome};
+use crate::store::inbox::{Attempt, Handled, KnownBytes, Outcome};
 use crate::store::outbox::Class;
 use crate::store::tokens::LetterRef;
 use crate::store::{CaseId, Tx};
 
-/// Characters of a stranger's text that staff are shown.
-const EXCERPT_CHARS_MAX: usize = 280;
 /// How a suggestion out of Junk is taken off the list.
 const MOVED_TO_INBOX: &str = "a mail found in Junk was moved to the inbox and is handled there";
 
@@ -99,7 +96,10 @@ impl Bot {
                     class,
                     origin: String::new(),
                     language: self.answered_in(classification.language.as_deref()),
-                    evidence: evidence(mail, &classification.sender_auth, answerable.address()),
+                    evidence: Evidence {
+                        also: classification.also.map(|right| right.asked_for().to_owned()),
+                        ..evidence(mail, &classification.sender_auth, answerable.address())
+                    },
                 };
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }
@@ -427,75 +427,7 @@ fn about(decided: &Decided) -> Handled {
     Handled { case, ..Handled::new(Outcome::LeftAlone, decided.decision.reason.as_str()) }
 }
 
-pub(super) fn for_staff(reason: &str, proposed: Vec<EmailAddress>, mail: &Mail) -> Handled {
-    Handled { proposed, excerpt: Some(excerpt(mail)), ..Handled::new(Outcome::ForStaff, reason) }
-}
-
-/// Old mail is never answered; what looks like a request is shown to staff.
-fn old(classification: &Classification, mail: &Mail) -> Handled {
-    let proposed = match &classification.verdict {
-        Verdict::Request(answerable) => vec![answerable.address().clone()],
-        Verdict::FormEntry(entered) => vec![entered.clone()],
-        Verdict::ForStaff(why) => proposal(*why, mail),
-        Verdict::Answer(_) | Verdict::Command | Verdict::Bounce | Verdict::LeftAlone(_) => {
-            return Handled::new(Outcome::Old, OLD);
-        }
-    };
-    for_staff(OLD, proposed, mail)
-}
-
-/// Addresses that one mail proposes; who lists more is a matter for a person anyway.
-const PROPOSED_MAX: usize = 20;
-
-/// Whom staff may open a case for: a suggestion, whatever it is.
-fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
-    let author = mail.author.address().cloned();
-    let mut found: Vec<EmailAddress> = match why {
-        ForStaff::PossibleRequest
-        | ForStaff::AutomaticRequest
-        | ForStaff::AccessRequest
-        | ForStaff::RectificationRequest
-        | ForStaff::Objection
-        | ForStaff::OptOut
-        | ForStaff::EarlierRequest => author.into_iter().collect(),
-        // Several people in one mail: each of them may be asked.
-        ForStaff::NamesAnotherAddress => {
-            author.into_iter().chain(text::addresses(&mail.body.own)).collect()
-        }
-        ForStaff::ForwardedByStaff => text::addresses(&mail.body.quoted),
-        ForStaff::FormNotAuthenticated => {
-            text::addresses(&mail.body.own).into_iter().take(1).collect()
-        }
-        ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => Vec::new(),
-    };
-    let mut known = BTreeSet::new();
-    found.retain(|address| known.insert(address.canonical()));
-    found.truncate(PROPOSED_MAX);
-    found
-}
-
 /// Whether somebody answered with it, by header or subject.
 fn is_answer(mail: &Mail) -> bool {
     mail.headers.first("in-reply-to").is_some() || mail.subject.to_lowercase().starts_with("re:")
-}
-
-/// What a quoted mail says, without its marks, its separator and the addresses in its header.
-fn said_in(quoted: &str) -> String {
-    let lines = quoted.lines().map(|line| line.trim_start_matches(['>', ' ']));
-    let says = |line: &&str| !line.starts_with("--") && text::addresses(line).is_empty();
-    lines.filter(says).collect::<Vec<_>>().join("\n")
-}
-
-/// The subject and the beginning of what a mail says, on one line.
-fn excerpt(mail: &Mail) -> String {
-    // Of what a colleague passes on, the requester's words tell more than "see below".
-    let is_passed_on = mail.body.forwards || mail.body.own.trim().is_empty();
-    let own = if is_passed_on { said_in(&mail.body.quoted) } else { mail.body.own.clone() };
-    let from = mail.author.address().map(EmailAddress::masked);
-    let text =
-        format!("{} wrote \"{}\": {own}", from.as_deref().unwrap_or("somebody"), mail.subject);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    let short: String = line.chars().take(EXCERPT_CHARS_MAX).collect();
-    if short.len() < line.len() { format!("{short}…") } else { short }
 }

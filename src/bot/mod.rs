@@ -11,6 +11,7 @@ pub mod outbound;
 pub mod page;
 pub mod ping;
 mod reading;
+mod shown;
 mod side;
 pub mod staff;
 pub mod tasks;

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::Bot;
-use super::follow::for_staff;
 use super::reading::Read;
+use super::shown::for_staff;
 use super::tasks::{Poll, Suspects, poll_once};
 use crate::case::verification::Purpose;
 use crate::classify::{Classification, LeftAlone, Verdict};

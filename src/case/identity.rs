@@ -35,6 +35,9 @@ pub struct Evidence {
     /// What staff say they saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
+    /// What the request asks for beside deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub also: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -194,6 +197,8 @@ fn facts(evidence: &Evidence, show: Show) -> String {
             if evidence.looks == 1 { "once".into() } else { format!("{} times", evidence.looks) };
         facts.push(format!("the link had been opened {times} before{scans}"));
     }
+    facts
+        .extend(evidence.also.as_ref().map(|also| format!("the mail {also}, too: please read it")));
     facts.extend(evidence.how.as_ref().map(|how| format!("how: {how}")));
     facts.join("; ")
 }

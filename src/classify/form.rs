@@ -3,6 +3,7 @@
 use regex::Regex;
 use serde::Deserialize;
 
+use super::rules::Trial;
 use super::text::normalize;
 use crate::mail::EmailAddress;
 
@@ -47,14 +48,15 @@ struct Example {
 
 impl FormRule {
     /// Compiles one file and tries it on its examples.
-    pub(super) fn load(text: &str) -> Result<FormRule, String> {
-        let mut rule: FormRule = toml::from_str(text).map_err(|why| why.to_string())?;
+    pub(super) fn load(text: &str, trial: Trial) -> Result<FormRule, String> {
+        let mut rule: FormRule = trial.parse(text)?;
         for pattern in &rule.subject {
             let compiled =
                 Regex::new(pattern).map_err(|why| format!("{pattern:?} is no pattern: {why}"))?;
             rule.patterns.push(compiled);
         }
-        if rule.patterns.is_empty() || rule.address_labels.is_empty() || rule.examples.is_empty() {
+        let untried = trial == Trial::All && rule.examples.is_empty();
+        if rule.patterns.is_empty() || rule.address_labels.is_empty() || untried {
             return Err("needs `subject`, `address_labels` and at least one [[example]]".to_owned());
         }
         for example in &rule.examples {

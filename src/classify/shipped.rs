@@ -1,23 +1,4 @@
-//! The rules inside the binary; a configured folder replaces them.
+//! The rules inside the program; a configured folder replaces them.
 
-macro_rules! shipped {
-    ($($path:literal),* $(,)?) => {
-        /// Path below `rules/`, and text.
-        pub const RULES: &[(&str, &str)] =
-            &[$(($path, include_str!(concat!("../../rules/", $path)))),*];
-    };
-}
-
-shipped![
-    "answer-no/de.toml",
-    "answer-no/en.toml",
-    "answer-yes/de.toml",
-    "answer-yes/en.toml",
-    "company-talk/en.toml",
-    "deletion-request/en.toml",
-    "earlier-request/en.toml",
-    "forms/flexus.toml",
-    "other-request/en.toml",
-    "withdrawal/de.toml",
-    "withdrawal/en.toml",
-];
+/// Path below `rules/`, and the file as JSON, without its examples: see `src/build.rs`.
+pub const RULES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::setup::Setup;
-use crate::classify::rules::RuleSet;
+use crate::classify::rules::{ACTS_FROM, Evidence, Right, RuleSet, SUGGESTS_FROM};
 use crate::classify::{Classification, Verdict, classify};
 use crate::config::Mode;
 use crate::mail::thread::token_candidates;
@@ -73,13 +73,29 @@ fn explain_one(setup: &Setup, rules: &RuleSet, file: &Path, raw: &[u8]) -> Value
         "subject": mail.subject,
         "verdict": verdict,
         "reason": reason,
+        "sure": classified.is_sure(),
+        "language": classified.language,
+        "asks_for_more": classified.also.map(Right::asked_for),
         "does": does(setup.config.mode, &classified, &mail, answers_us),
         "sender": classified.sender_auth.summary(),
         "rules": classified.evidence.iter().map(|one| json!({
             "rule": one.rule, "weight": one.weight, "saw": one.saw,
         })).collect::<Vec<_>>(),
-        "sum": classified.evidence.iter().map(|one| one.weight).sum::<i32>(),
+        "sums": sums(&classified.evidence),
     })
+}
+
+/// The sum of each rule file, in the order in which they fired.
+fn sums(evidence: &[Evidence]) -> Vec<(&str, i32)> {
+    let mut sums: Vec<(&str, i32)> = Vec::new();
+    for one in evidence {
+        let file = one.rule.rsplit_once('/').map_or(one.rule.as_str(), |(file, _)| file);
+        match sums.iter_mut().find(|(known, _)| *known == file) {
+            Some((_, sum)) => *sum += one.weight,
+            None => sums.push((file, one.weight)),
+        }
+    }
+    sums
 }
 
 fn name(verdict: &Verdict) -> (&'static str, &'static str) {
@@ -119,11 +135,16 @@ fn does(mode: Mode, classified: &Classification, mail: &Mail, answers_us: bool) 
 fn print_one(explained: &Value) {
     let text = |key: &str| explained.get(key).and_then(Value::as_str).unwrap_or_default();
     println!("{}", text("file"));
-    println!("  {}: {}", text("verdict"), text("reason"));
+    let is_doubtful = explained.get("sure").and_then(Value::as_bool) == Some(false);
+    let doubt = if is_doubtful { " (in doubt: a person decides)" } else { "" };
+    println!("  {}: {}{doubt}", text("verdict"), text("reason"));
     println!("  {}", text("does"));
     if explained.get("from").is_some() {
         println!("  From: {}   Subject: {}", text("from"), text("subject"));
         println!("  Sender's authentication: {}", text("sender"));
+    }
+    if !text("asks_for_more").is_empty() {
+        println!("  It {}, too; staff would see that at the case.", text("asks_for_more"));
     }
     let rules = explained.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
     for rule in &rules {
@@ -136,10 +157,13 @@ fn print_one(explained: &Value) {
             saw.as_str().unwrap_or_default()
         );
     }
-    if rules.len() > 1 {
+    let sums = explained.get("sums").and_then(Value::as_array).cloned().unwrap_or_default();
+    for sum in sums.iter().filter(|_| rules.len() > 1) {
+        let part = |at: usize| sum.get(at).cloned().unwrap_or_default();
         println!(
-            "  {:>+4}  in all (a case from 5 on, staff from 2 on)",
-            explained.get("sum").and_then(Value::as_i64).unwrap_or_default()
+            "  {:>+4}  {} in all ({ACTS_FROM} and more: sure; {SUGGESTS_FROM} and more: in doubt)",
+            part(1).as_i64().unwrap_or_default(),
+            part(0).as_str().unwrap_or_default(),
         );
     }
     println!();

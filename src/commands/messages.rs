@@ -11,7 +11,7 @@ use serde_json::json;
 use super::JsonArgs;
 use super::setup::Setup;
 use crate::clock::Clock;
-use crate::digest::why_in_words;
+use crate::digest::why_shown;
 
 /// What can be done with messages.
 #[derive(Debug, Subcommand)]
@@ -31,9 +31,11 @@ pub enum MessagesCommand {
 /// # Errors
 /// Configuration and storage errors; a number that no listed message has.
 pub async fn messages(config: &Path, command: MessagesCommand) -> Result<ExitCode> {
-    let store = Setup::read(config)?.open_store().await?;
+    let setup = Setup::read(config)?;
+    let store = setup.open_store().await?;
     match command {
         MessagesCommand::List(args) => {
+            let policy = setup.config.policy();
             let now = Clock::System.now();
             let lines = store.messages_for_people(DateTime::UNIX_EPOCH, now).await?;
             if args.json {
@@ -51,7 +53,7 @@ pub async fn messages(config: &Path, command: MessagesCommand) -> Result<ExitCod
             }
             for line in lines.iter().filter(|_| !args.json) {
                 let day = line.received_at.format("%Y-%m-%d");
-                println!("{:>6}  {day}  {}", line.id, why_in_words(&line.reason));
+                println!("{:>6}  {day}  {}", line.id, why_shown(line, &policy));
                 for address in &line.proposed {
                     println!("        proposes a case for {}", address.as_str());
                 }

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::Material;
 use super::history::WRITTEN_BY_HAND;
+use crate::case::Policy;
 use crate::case::Resolution;
-use crate::case::deadline::day_of;
+use crate::case::deadline::{day_of, law_due_on};
+use crate::classify::rules::Right;
 use crate::compose::day_in_words;
 use crate::store::cases::StoredCase;
 use crate::store::inbox::Outcome;
@@ -47,7 +49,8 @@ pub(super) fn dismissal_line(at: DateTime<Utc>, how: &str, zone: Tz) -> Value {
     json!({ "reference": "", "note": format!("{how}, {}", at.format("%-d %B at %H:%M")) })
 }
 
-pub(super) fn message_line(line: &MessageLine, zone: Tz) -> Value {
+pub(super) fn message_line(line: &MessageLine, policy: &Policy) -> Value {
+    let zone = policy.zone;
     let command = match (line.proposed.is_empty(), line.outcome) {
         (false, Some(Outcome::ForStaff | Outcome::WouldAsk)) => {
             format!("deletion-desk cases open --from-message {} --by NAME", line.id)
@@ -59,7 +62,7 @@ pub(super) fn message_line(line: &MessageLine, zone: Tz) -> Value {
         "id": message_name(line.id),
         "received_on": day_in_words(day_of(line.received_at, zone)),
         "who": who.join(", "),
-        "why": why_in_words(&line.reason),
+        "why": why_shown(line, policy),
         "reference": match line.outcome {
             Some(Outcome::Quarantined) => {
                 format!("arrived at {}", line.received_at.with_timezone(&zone).format("%H:%M:%S"))
@@ -71,10 +74,26 @@ pub(super) fn message_line(line: &MessageLine, zone: Tz) -> Value {
     })
 }
 
+/// Why a message is shown to people; of a request by a right of the law, until when it wants an
+/// answer.
+pub fn why_shown(line: &MessageLine, policy: &Policy) -> String {
+    let why = why_in_words(&line.reason);
+    let due_on = match line.reason.as_str() {
+        "access-request" | "rectification-request" | "objection" | "opt-out" => {
+            law_due_on(line.received_at, policy)
+        }
+        _ => None,
+    };
+    match due_on {
+        Some(on) => format!("{why}; the law wants an answer by {}", day_in_words(on)),
+        None => why.to_owned(),
+    }
+}
+
 /// What a reason means, for people who never saw the code.
 pub fn why_in_words(reason: &str) -> &str {
     match reason {
-        "possible-request" => "may be a deletion request",
+        "possible-request" => "looks like a deletion request; open a case?",
         "would-ask" => "a deletion request; in live mode its sender would have been asked",
         "before-first-start" => {
             "a deletion request from before the first start; its clock may be running"
@@ -83,10 +102,10 @@ pub fn why_in_words(reason: &str) -> &str {
             "found in the Junk folder and not answered; if it is genuine, move it to the inbox"
         }
         "automatic-request" => "a deletion request that a program sent; programs get no answer",
-        "access-request" => "asks what is held about them, or for a copy of it",
-        "rectification-request" => "asks for something to be corrected",
-        "objection" => "objects to what is done with their data",
-        "opt-out" => "wants no more mail, or no sale of their data",
+        "access-request" => Right::Access.asked_for(),
+        "rectification-request" => Right::Rectification.asked_for(),
+        "objection" => Right::Objection.asked_for(),
+        "opt-out" => Right::OptOut.asked_for(),
         "earlier-request" => "asks after an earlier request, or complains about it",
         "cannot-be-fetched" => "the mail server cannot give it",
         "ended-the-reader" => "ended the desk each time it was read",

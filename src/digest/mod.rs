@@ -16,11 +16,11 @@ use crate::store::inbox::Outcome;
 use crate::store::journal::Entry;
 use crate::store::lists::{LetterLine, MessageLine};
 use brief::Brief;
-pub use lines::why_in_words;
 use lines::{
     act_line, budget_lines, by_hand_line, closed_line, dismissal_line, letter_lines, message_line,
     message_name,
 };
+pub use lines::{why_in_words, why_shown};
 
 /// Everything a digest is made of.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ pub fn digest(material: &Material, shape: &Shape<'_>, now: DateTime<Utc>) -> Let
         more += all.len().saturating_sub(shape.rows_max);
         let shown: Vec<&MessageLine> = all.into_iter().take(shape.rows_max).collect();
         about.extend(shown.iter().map(|line| message_name(line.id)));
-        shown.into_iter().map(|line| message_line(line, zone)).collect()
+        shown.into_iter().map(|line| message_line(line, shape.policy)).collect()
     };
     let (quarantined, for_staff) = (messages(quarantined), messages(for_staff));
     let acts: Vec<Value> = material

@@ -23,7 +23,7 @@ use crate::case::{LetterKind, Reference, Role, State as CaseState};
 use crate::compose::day_in_words;
 use crate::digest::brief::{Brief, state_in_words};
 use crate::digest::history::history;
-use crate::digest::why_in_words;
+use crate::digest::why_shown;
 use crate::mail::EmailAddress;
 use crate::store::cases::StoredCase;
 
@@ -183,7 +183,7 @@ impl Web {
         };
         let zone = self.settings.policy.zone;
         let values = context! {
-            action => action(about, token), who => staff.name.clone(), why => why_in_words(&line.reason),
+            action => action(about, token), who => staff.name.clone(), why => why_shown(&line, &self.settings.policy),
             excerpt => line.excerpt.clone().unwrap_or_default(),
             received_on => day_in_words(day_of(line.received_at, zone)),
             addresses => line.proposed.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>(),

@@ -74,6 +74,7 @@ struct Rule {
     doubtful: bool,
     /// By which right; without one it counts for each.
     right: Option<Right>,
+    #[serde(default)]
     examples: Vec<String>,
     #[serde(default)]
     counter_examples: Vec<String>,
@@ -102,7 +103,7 @@ impl RuleFile {
     /// The name of the rule that is wrong, empty for the file as a whole, and why.
     pub(super) fn load(path: &str, text: &str, trial: Trial) -> Result<RuleFile, (String, String)> {
         let whole = |reason: String| (String::new(), reason);
-        let mut file: RuleFile = toml::from_str(text).map_err(|why| whole(why.to_string()))?;
+        let mut file: RuleFile = trial.parse(text).map_err(whole)?;
         path.clone_into(&mut file.path);
         file.stems.iter_mut().for_each(|stem| *stem = normalize(stem));
         for rule in &mut file.rules {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use aho_corasick::AhoCorasick;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::form::FormRule;
 use super::words::Words;
@@ -75,6 +76,18 @@ pub enum Right {
     Objection,
     /// Not to be written to, or sold.
     OptOut,
+}
+
+impl Right {
+    /// What a mail does that asks by it, in words for staff.
+    pub fn asked_for(self) -> &'static str {
+        match self {
+            Right::Access => "asks what is held about them, or for a copy of it",
+            Right::Rectification => "asks for something to be corrected",
+            Right::Objection => "objects to what is done with their data",
+            Right::OptOut => "wants no more mail, or no sale of their data",
+        }
+    }
 }
 
 /// How sure the rules of a kind are.
@@ -155,6 +168,16 @@ pub enum Trial {
     Shipped,
 }
 
+impl Trial {
+    /// Reads a file: TOML, or the JSON that those inside the program were made into.
+    pub(super) fn parse<T: DeserializeOwned>(self, text: &str) -> Result<T, String> {
+        match self {
+            Trial::All => toml::from_str(text).map_err(|why| why.to_string()),
+            Trial::Shipped => serde_json::from_str(text).map_err(|why| why.to_string()),
+        }
+    }
+}
+
 impl RuleSet {
     /// Reads rule files, given as paths below the rules folder with their text.
     ///
@@ -173,7 +196,7 @@ impl RuleSet {
                 reason,
             };
             if path.starts_with("forms/") {
-                let form = FormRule::load(text).map_err(|reason| problem("", reason))?;
+                let form = FormRule::load(text, trial).map_err(|reason| problem("", reason))?;
                 set.forms.insert(form.name.clone(), form);
             } else {
                 let file =
