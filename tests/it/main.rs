@@ -18,6 +18,7 @@ mod dates;
 mod decision_table;
 mod digest;
 mod disturbed;
+mod evaluate;
 mod folders;
 mod forgetting;
 mod harness;
@@ -40,6 +41,7 @@ mod page;
 mod ping;
 mod policy;
 mod properties;
+mod reading;
 mod requests;
 mod restart;
 #[expect(dead_code, reason = "the plain port of IMAP is for benchmarks")]

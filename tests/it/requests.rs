@@ -14,7 +14,7 @@ async fn desk_with(raw: &str) -> Desk {
 
 #[tokio::test]
 async fn a_request_by_subject_is_asked_to_confirm() {
-    for subject in [REQUEST, "re: [EXT] data deletion request", "Fwd: DATA DELETION REQUEST"] {
+    for subject in [REQUEST, "[EXT] data deletion request", "Fwd: DATA DELETION REQUEST"] {
         let desk = desk_with(&mail(JANE, subject, "see subject")).await;
         assert_eq!(desk.state().await, "awaiting-verification", "{subject}");
         assert_eq!(desk.subjects_to(JANE), ["Please confirm your data deletion request"]);
@@ -117,10 +117,13 @@ async fn a_request_that_names_another_address_is_verified_with_nobody() {
 
 #[tokio::test]
 async fn in_somebody_elses_thread_a_subject_alone_is_a_suggestion() {
-    let reply = "In-Reply-To: <x@other.example>\n".to_owned()
-        + &mail(JANE, "Re: Data Deletion Request", "We need more details.");
-    let desk = desk_with(&reply).await;
-    assert_eq!(desk.outcomes().await, ["for-staff: possible-request"]);
+    let by_subject = mail(JANE, "Re: Data Deletion Request", "We need more details.");
+    let by_header = "In-Reply-To: <x@other.example>\n".to_owned()
+        + &mail(JANE, "Data Deletion Request", "We need more details.");
+    for reply in [by_subject, by_header] {
+        let desk = desk_with(&reply).await;
+        assert_eq!(desk.outcomes().await, ["for-staff: possible-request"]);
+    }
 }
 
 #[tokio::test]

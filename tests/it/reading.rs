@@ -1,0 +1,115 @@
+//! What a mail is, where it is no plain request: more than one wish, another right, an earlier
+//! request, a company's talk. What is doubtful is a person's to decide, and nobody is mailed.
+
+use crate::harness::{Desk, JANE, OFFICER, answer, mail};
+
+async fn desk_with(raw: &str) -> Desk {
+    let mut desk = Desk::live().await;
+    desk.receives(raw).await;
+    desk
+}
+
+#[tokio::test]
+async fn who_asks_for_access_too_gets_a_case_and_staff_see_the_rest() {
+    let text = "Please delete my account. Before that, send me a copy of all my personal data.";
+    let mut desk = desk_with(&mail(JANE, "my data", text)).await;
+    assert_eq!(desk.outcomes().await, ["opened: verification-requested"]);
+    let link = desk.last_letter_to(JANE).link();
+    desk.confirms(&link, "own-account").await;
+    let told = desk.last_letter_to(OFFICER);
+    let says = "the mail asks what is held about them, or for a copy of it, too";
+    assert!(told.words().contains(says), "{}", told.text);
+}
+
+#[tokio::test]
+async fn another_right_goes_to_staff_by_its_name_with_the_laws_day() {
+    for (text, reason, words) in [
+        (
+            "Please send me a copy of all the data you hold about me under Article 15 GDPR.",
+            "access-request",
+            "asks what is held about them",
+        ),
+        (
+            "My surname is misspelled; please correct my name in your records (Art. 16 GDPR).",
+            "rectification-request",
+            "asks for something to be corrected",
+        ),
+        (
+            "I object to the processing of my personal data for profiling, Article 21 GDPR.",
+            "objection",
+            "objects to what is done with their data",
+        ),
+        ("Do not sell my personal information. I opt out of it.", "opt-out", "wants no more mail"),
+    ] {
+        let mut desk = desk_with(&mail(JANE, "hello", text)).await;
+        assert_eq!(desk.outcomes().await, [format!("for-staff: {reason}")], "{text}");
+        assert_eq!(desk.letters_out(), 0, "{text}");
+        desk.days_pass(1).await;
+        let digest = desk.last_letter_to(OFFICER).words();
+        assert!(
+            digest.contains(words) && digest.contains("the law wants an answer by"),
+            "{digest}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_asks_after_a_request_opens_no_second_case_and_is_shown_with_the_first() {
+    let (mut desk, letter) = Desk::asked().await;
+    let text = "I sent you a request to delete my data two weeks ago and have not heard back.";
+    desk.receives(&mail(JANE, "Reminder: data deletion request", text)).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: earlier-request");
+    assert_eq!((desk.cases().await.len(), desk.letters_out()), (1, 1));
+    // In answer to our letter its token says which case it is.
+    desk.receives(&answer(JANE, &letter, text)).await;
+    assert_eq!(desk.outcomes().await.last().unwrap(), "for-staff: answer-unclear");
+    desk.days_pass(1).await;
+    let reference = desk.the_case().await.case.reference.to_string();
+    let digest = desk.last_letter_to(OFFICER).words();
+    assert!(digest.matches(&reference).count() >= 2, "{digest}");
+}
+
+#[tokio::test]
+async fn a_mail_is_read_as_what_it_says() {
+    for (subject, text, outcome) in [
+        ("my data", "Please delete my data but keep my account.", "for-staff: possible-request"),
+        (
+            "account",
+            "Please do not delete my account, I want to keep it.",
+            "left-alone: not-a-request",
+        ),
+        (
+            "Not a deletion request",
+            "This is not a deletion request. How do I change my password?",
+            "left-alone: not-a-request",
+        ),
+        ("question", "How do I delete my account?", "for-staff: possible-request"),
+        (
+            "Your account",
+            "Your account will be deleted in 3 days. Click here to keep your data.",
+            "left-alone: company-talk",
+        ),
+        (
+            "Re: Data Deletion Request",
+            "Thank you for contacting us. Your request has been received, and our team will reply.",
+            "for-staff: possible-request",
+        ),
+        (
+            "Data Deletion Request",
+            "Please delete my data. If I do not hear from you within a month I will complain.",
+            "opened: verification-requested",
+        ),
+    ] {
+        let desk = desk_with(&mail(JANE, subject, text)).await;
+        assert_eq!(desk.outcomes().await, [outcome], "{subject}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_suggestion_is_opened_by_one_press_and_stands_in_the_digest_as_a_question() {
+    let mut desk = desk_with(&mail(JANE, "hm", "Please delete my data but keep my account.")).await;
+    desk.days_pass(1).await;
+    let digest = desk.last_letter_to(OFFICER).words();
+    assert!(digest.contains("looks like a deletion request; open a case?"), "{digest}");
+    assert_eq!(desk.letters_to(JANE).len(), 0);
+}
