@@ -1,15 +1,20 @@
 //! Bytes → [`Mail`]. The only place that knows mail-parser, and where its limits are guarded.
 
 use data_encoding::HEXLOWER;
+mod author;
+mod charset;
+mod guard;
+mod repair;
+mod words;
+
 use mail_parser::{
-    Address, Header, HeaderName, HeaderValue, Message, MessageParser, MessagePart,
-    MimeHeaders as _, PartType,
+    Header, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::body::{self, Body};
+use super::body::{Body, Standing};
 use super::headers::Headers;
-use super::{Attachment, Author, EmailAddress, Mail, dsn};
+use super::{Attachment, EmailAddress, Mail, dsn};
 
 /// How much of one message is read. Beyond it, a person looks.
 #[derive(Clone, Copy, Debug)]
@@ -61,9 +66,13 @@ pub enum Unreadable {
 /// [`Unreadable`] when it is beyond the bounds or no message at all; the sender may choose
 /// the bytes, so this is no failure of ours.
 pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
-    guard(raw, bounds)?;
+    if raw.len() > bounds.message_bytes_max {
+        return Err(Unreadable::TooLarge);
+    }
+    let raw = &*repair::repaired(raw, bounds.header_bytes_max);
+    guard::guard(raw, bounds)?;
     let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
-    if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
+    if guard::depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
         return Err(Unreadable::TooNested);
     }
     // What the parser took for the header, whatever line ends it saw.
@@ -74,108 +83,73 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     if headers.names().next().is_none() {
         return Err(Unreadable::NoMessage);
     }
+    let subject = subject(&message, raw);
+    let recipients = recipients(&message, &headers);
+    let text = words::visible_text(&message, raw, bounds.text_bytes_max);
+    let standing = standing(&headers, &subject, &recipients);
     Ok(Mail {
-        author: author(&message, &headers),
-        recipients: recipients(&message, &headers),
-        subject: message
-            .subject()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" "),
-        body: Body::split(&visible_text(&message, bounds.text_bytes_max)),
+        author: author::author(&message, &headers),
+        body: Body::split(&text, standing),
+        sealed: words::sealed(&message, &text),
         report: dsn::report(&message),
-        reply_to: one_address(message.reply_to()),
+        reply_to: author::one_address(message.reply_to()),
         attachments: attachments(&message),
+        recipients,
+        subject,
         headers,
     })
+}
+
+/// The decoded subject on one line, without characters that no reader sees.
+fn subject(message: &Message<'_>, raw: &[u8]) -> String {
+    let read = message.subject().unwrap_or_default();
+    let doubtful = read.contains('\u{fffd}') || read.contains("=?");
+    let field = message.headers().iter().rfind(|header| header.name == HeaderName::Subject);
+    let again = field.filter(|_| doubtful).map(|field| {
+        let range = field.offset_start as usize..field.offset_end as usize;
+        charset::header_text(raw.get(range).unwrap_or_default())
+    });
+    let text = again.as_deref().unwrap_or(read);
+    let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+    visible.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the header says that the mail belongs to a conversation. One that was sent to an
+/// address with a tag may answer a letter of ours.
+fn standing(headers: &Headers, subject: &str, recipients: &[EmailAddress]) -> Standing {
+    let answers = ["in-reply-to", "references"].iter().any(|name| {
+        headers.first(name).is_some_and(|ids| ids.contains('@'))
+    });
+    let tagged = recipients.iter().any(|address| address.local_part().contains('+'));
+    if answers || tagged || says_reply_or_forward(subject) {
+        Standing::InThread
+    } else {
+        Standing::First
+    }
+}
+
+/// `Re:`, `AW:`, `[list] Fwd:`, `回复：` and their like.
+fn says_reply_or_forward(subject: &str) -> bool {
+    const PREFIXES: [&str; 50] = [
+        "re", "aw", "antw", "antwort", "sv", "vs", "odp", "r", "rif", "ref", "res", "réf", "rép", "ynt", "yan",
+        "vá", "απ", "σχετ", "отн", "отв", "на", "відп", "odg", "回复", "回覆", "答复", "答覆", "返信", "fw", "fwd",
+        "wg", "tr", "rv", "i", "enc", "pd", "vb", "vl", "vs", "doorst", "fs", "i̇lt", "ilt", "πρθ", "προθ", "転送",
+        "转发", "轉寄", "пересл", "továbbítás",
+    ];
+    let mut rest = subject.trim_start();
+    while let Some(tag) = rest.strip_prefix('[') {
+        let Some((_, after)) = tag.split_once(']') else { return false };
+        rest = after.trim_start();
+    }
+    let Some((word, _)) = rest.split_once([':', '：']) else { return false };
+    let word = word.split(['[', '(', '^']).next().unwrap_or_default().trim();
+    word.len() <= 24 && PREFIXES.contains(&word.to_lowercase().as_str())
 }
 
 /// The HTML part of a mail of ours, as its reader's mail program shows it.
 pub fn html_part(raw: &[u8]) -> Option<String> {
     let message = MessageParser::default().parse(raw)?;
     message.body_html(0).map(|html| html.into_owned())
-}
-
-/// Bounds that must hold before mail-parser sees the bytes: 0.11 recurses into nested
-/// messages when it drops them and overflows the stack at some 30,000 levels, which aborts
-/// the process and cannot be caught.
-fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
-    if raw.len() > bounds.message_bytes_max {
-        return Err(Unreadable::TooLarge);
-    }
-    let head = raw.get(..bounds.header_bytes_max).unwrap_or(raw);
-    let ends = |pattern: &[u8]| head.windows(pattern.len()).any(|w| w == pattern);
-    if raw.len() > bounds.header_bytes_max && !ends(b"\r\n\r\n") && !ends(b"\n\n") {
-        return Err(Unreadable::HeaderTooLarge);
-    }
-    if raw.len() > HIDING_BYTES_MAX && hides_messages(raw) {
-        return Err(Unreadable::TooNested);
-    }
-    if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
-        > bounds.depth_max * 5
-        || occurrences(raw, b"content-type:") > bounds.parts_max
-        || occurrences(raw, b"\n--") > bounds.parts_max * 10
-    {
-        return Err(Unreadable::TooNested);
-    }
-    Ok(())
-}
-
-/// Octets up to which a mail may hide messages in encoded parts, as some bounces do: the
-/// parser copies the whole once for each level it finds, and so few octets hold few levels.
-const HIDING_BYTES_MAX: usize = 16 * 1024;
-
-/// Whether a part is both a message and encoded, which RFC 2046 §5.2.1 forbids: mail-parser
-/// decodes it and reads the messages inside, so that counting them in the raw bytes tells
-/// nothing. The type may be left out in a digest, where it is the default (§5.1.5).
-fn hides_messages(raw: &[u8]) -> bool {
-    let is_digest = occurrences(raw, b"multipart/digest") > 0;
-    if !is_digest && occurrences(raw, b"message/") == 0 {
-        return false;
-    }
-    let text = String::from_utf8_lossy(raw).to_ascii_lowercase().replace("\r\n", "\n");
-    text.split("\n\n").filter(|block| block.contains("content-transfer-encoding")).any(|block| {
-        let encoded = block.contains("base64") || block.contains("quoted-printable");
-        let is_message = READ_AS_MESSAGES.iter().any(|kind| block.contains(kind));
-        encoded && (is_message || (is_digest && !block.contains("content-type:")))
-    })
-}
-
-/// Types that mail-parser reads as messages.
-const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "message/global;"];
-
-/// How often the lower-case `needle` stands in `haystack`, whatever the case.
-fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
-    let Some(first) = needle.first() else { return 0 };
-    let is_there = |at: &usize| {
-        let here = haystack.get(*at..at.saturating_add(needle.len()));
-        here.is_some_and(|here| here.eq_ignore_ascii_case(needle))
-    };
-    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), haystack).filter(is_there).count()
-}
-
-fn depth(message: &Message<'_>) -> usize {
-    let mut deepest = 0;
-    let mut todo = vec![(message, 0u32, 1usize)];
-    // Every part is visited once; a part that names itself as its child would be visited for
-    // ever, so the walk is bounded by what the guard let through.
-    let mut steps = 0;
-    while let Some((inside, id, level)) = todo.pop() {
-        deepest = deepest.max(level);
-        steps += 1;
-        if steps > 100_000 {
-            return usize::MAX;
-        }
-        match inside.part(id).map(|part| &part.body) {
-            Some(PartType::Multipart(children)) => {
-                todo.extend(children.iter().map(|child| (inside, *child, level + 1)));
-            }
-            Some(PartType::Message(nested)) => todo.push((nested, 0, level + 1)),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 fn headers(message: &Message<'_>, raw: &[u8]) -> Headers {
@@ -190,42 +164,6 @@ fn headers(message: &Message<'_>, raw: &[u8]) -> Headers {
 fn raw_value(header: &Header<'_>, raw: &[u8]) -> String {
     let range = header.offset_start as usize..header.offset_end as usize;
     String::from_utf8_lossy(raw.get(range).unwrap_or_default()).into_owned()
-}
-
-fn author(message: &Message<'_>, headers: &Headers) -> Author {
-    // mail-parser's `from()` is the last of several fields; the first proves nothing either.
-    let mut fields = message.header_values(HeaderName::From);
-    let (Some(field), None) = (fields.next(), fields.next()) else {
-        let any = headers.first("from").is_some();
-        return if any { Author::Several } else { Author::Nobody };
-    };
-    let HeaderValue::Address(Address::List(list)) = field else {
-        return if matches!(field, HeaderValue::Address(_)) {
-            Author::Several
-        } else {
-            Author::Nobody
-        };
-    };
-    let [mailbox] = list.as_slice() else {
-        return Author::Several;
-    };
-    let written = headers.first("from").unwrap_or_default();
-    // "Mailsploit": an address that only appears after RFC 2047 decoding is not what the
-    // servers on the way checked.
-    let stands_there = |text: &&str| written.contains(*text);
-    match mailbox.address().filter(stands_there).map(EmailAddress::parse) {
-        Some(Ok(address)) => Author::One(address),
-        _ => Author::Nobody,
-    }
-}
-
-/// The address of a field that names exactly one.
-fn one_address(field: Option<&Address<'_>>) -> Option<EmailAddress> {
-    let mut mailboxes = field?.iter();
-    match (mailboxes.next(), mailboxes.next()) {
-        (Some(one), None) => EmailAddress::parse(one.address()?).ok(),
-        _ => None,
-    }
 }
 
 /// Files that are recorded of one mail.
@@ -253,11 +191,12 @@ fn attachments(message: &Message<'_>) -> Vec<Attachment> {
 
 /// A sender's word on one line, short, without characters that turn or hide the rest.
 fn plain_words(text: &str) -> String {
-    let invisible = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().filter(|c| !invisible(*c)).take(NAME_CHARS_MAX).collect()
+    text.chars().filter(|c| !c.is_control() && !is_invisible(*c)).take(NAME_CHARS_MAX).collect()
+}
+
+/// Characters that part words or turn them round without being seen.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\0' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {
@@ -269,36 +208,6 @@ fn recipients(message: &Message<'_>, headers: &Headers) -> Vec<EmailAddress> {
         .flat_map(|name| headers.all(name))
         .map(|value| value.trim_matches(|c| c == '<' || c == '>').to_owned());
     named.chain(noted).take(100).filter_map(|text| EmailAddress::parse(&text).ok()).collect()
-}
-
-/// The text that a reader would see: the plain part when there is one with something in it,
-/// otherwise the HTML part as text, with what it quotes marked as quoted.
-fn visible_text(message: &Message<'_>, bytes_max: usize) -> String {
-    let plain: Vec<&str> = message
-        .text_bodies()
-        .filter_map(|part| match &part.body {
-            PartType::Text(text) => Some(text.as_ref()),
-            _ => None,
-        })
-        .collect();
-    let mut text = plain.join("\n");
-    if text.trim().is_empty() {
-        text = message
-            .html_bodies()
-            .filter_map(|part| match &part.body {
-                PartType::Html(html) => Some(body::text_of_html(cut(html, bytes_max))),
-                _ => None,
-            })
-            .collect::<Vec<_>>()
-            .join("\n");
-    }
-    cut(&text, bytes_max).to_owned()
-}
-
-/// At most the first `bytes_max` octets, cut between characters.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -349,7 +258,7 @@ mod tests {
             let hidden = format!(
                 "From: j@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
                  Content-Transfer-Encoding: {encoding}\r\nContent-Type: Message/RFC822\r\n\r\n{}\r\n--b--\r\n",
-                "x".repeat(HIDING_BYTES_MAX)
+                "x".repeat(guard::HIDING_BYTES_MAX)
             );
             assert_eq!(
                 parse(hidden.as_bytes(), &Bounds::default()).unwrap_err(),
