@@ -28,8 +28,8 @@ pub(super) struct Phrases {
 #[rustfmt::skip]
 pub(super) const LANGUAGES: &[Phrases] = &[
     Phrases { // English
-        opens: &["on ", "at ", "quoting "],
-        wrote: &["wrote", "writes", "said", "has written"],
+        opens: &["on ", "at "],
+        wrote: &["wrote", "writes", "said", "has written", "quoting "],
         from: &["from"], sent: &["sent", "date", "sent at"], to: &["to", "cc", "reply to", "reply-to", "importance"], subject: &["subject"],
         original: &["original"], forwarded: &["forwarded"],
         sent_from: &["sent from", "sent via", "sent with", "sent using", "sent by", "get outlook", "download outlook"],
@@ -38,7 +38,7 @@ pub(super) const LANGUAGES: &[Phrases] = &[
     },
     Phrases { // German
         opens: &["am ", "um "],
-        wrote: &["schrieb", "geschrieben", "schreibt"],
+        wrote: &["schrieb", "geschrieben", "schreibt", "zitat von "],
         from: &["von", "absender"], sent: &["gesendet", "datum", "gesendet am", "gesendet um"], to: &["an", "kopie", "kopie (cc)", "antwort an", "priorität"], subject: &["betreff"],
         original: &["ursprüngliche", "originalnachricht", "original-nachricht", "antwortnachricht"], forwarded: &["weitergeleitet", "weiterleitung"],
         sent_from: &["gesendet von", "gesendet mit", "gesendet aus", "gesendet über", "von meinem", "von unterwegs gesendet", "diese nachricht wurde von meinem", "diese e-mail wurde von meinem", "holen sie sich outlook", "outlook für "],
@@ -47,7 +47,7 @@ pub(super) const LANGUAGES: &[Phrases] = &[
     },
     Phrases { // French
         opens: &["le ", "en date du "],
-        wrote: &["a écrit", "à écrit", "a ecrit", "écrivait", "ont écrit"],
+        wrote: &["a écrit", "à écrit", "a ecrit", "écrivait", "ont écrit", "citation de "],
         from: &["de", "expéditeur"], sent: &["envoyé", "envoyé le", "date d'envoi"], to: &["à", "a", "pour", "copie à", "répondre à", "destinataire"], subject: &["objet", "sujet"],
         original: &["d'origine", "original", "initial"], forwarded: &["transféré", "transmis", "réexpédié", "transfere"],
         sent_from: &["envoyé de", "envoyé depuis", "envoyé à partir", "envoyé avec", "envoyé par", "envoyé via", "obtenez outlook", "télécharger outlook", "provenance : "],
@@ -55,8 +55,8 @@ pub(super) const LANGUAGES: &[Phrases] = &[
         away: &["réponse automatique", "reponse automatique", "absence du bureau", "absent du bureau", "absence :", "message d'absence", "notification d'absence"],
     },
     Phrases { // Spanish
-        opens: &["el ", "en fecha "],
-        wrote: &["escribió", "escribio", "escribe", "ha escrito"],
+        opens: &["el ", "en "],
+        wrote: &["escribió", "escribio", "escribe", "ha escrito", "citando a "],
         from: &["de", "remitente"], sent: &["enviado", "fecha", "enviado el", "fecha de envío"], to: &["para", "a", "copia", "responder a"], subject: &["asunto"],
         original: &["original"], forwarded: &["reenviado", "reenvío", "remitido"],
         sent_from: &["enviado desde", "enviado con", "enviado por", "enviado de", "enviado mediante", "obtener outlook", "obtén outlook", "descargar outlook"],
@@ -65,7 +65,7 @@ pub(super) const LANGUAGES: &[Phrases] = &[
     },
     Phrases { // Italian
         opens: &["il ", "in data ", "il giorno "],
-        wrote: &["ha scritto", "scrive", "scrisse", "hanno scritto"],
+        wrote: &["ha scritto", "scrive", "scrisse", "hanno scritto", "citando "],
         from: &["da", "mittente"], sent: &["inviato", "data", "inviato il"], to: &["a", "per", "rispondi a"], subject: &["oggetto"],
         original: &["originale"], forwarded: &["inoltrato", "inoltrata"],
         sent_from: &["inviato da", "inviato con", "inviato tramite", "inviata da", "scarica outlook", "ottieni outlook"],
@@ -253,6 +253,15 @@ pub(super) fn label(word: &str) -> Option<Label> {
     } else {
         None
     }
+}
+
+/// Lower case as the phrases are: Turkish's dotted capital has no mark left.
+pub(super) fn folded(text: &str) -> String {
+    let mut folded = text.to_lowercase();
+    if folded.contains('\u{307}') {
+        folded.retain(|c| c != '\u{307}');
+    }
+    folded
 }
 
 /// Whether the lower-case `text` holds one of the `words` of any language.

@@ -1,6 +1,6 @@
 //! Who made this mail: a person, or a program that must not be answered (RFC 3834).
 
-use super::languages::begins_with_any;
+use super::languages::{begins_with_any, folded};
 use super::{EmailAddress, Mail};
 
 /// RFC 5321 §6.3 speaks of "a large number of Received fields"; more than this is a loop.
@@ -102,7 +102,9 @@ pub fn origin(mail: &Mail, desk: &EmailAddress) -> Origin {
     };
     match automatic(mail) {
         _ if mail.report.is_some() => Origin::Report,
-        Some(sign @ (Sign::DispositionNotification | Sign::FeedbackReport)) => Origin::Automatic(sign),
+        Some(sign @ (Sign::DispositionNotification | Sign::FeedbackReport)) => {
+            Origin::Automatic(sign)
+        }
         // RFC 6522: of TLS, of DMARC, of whatever is reported next.
         _ if is_report() => Origin::Report,
         sign => sign.map_or(Origin::Person, Origin::Automatic),
@@ -114,7 +116,9 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     let headers = &mail.headers;
     let value = |name: &str| headers.first(name).unwrap_or_default().to_ascii_lowercase();
     let content_type = value("content-type");
-    let carries = |kind: &str| mail.attachments.iter().any(|file| file.content_type.eq_ignore_ascii_case(kind));
+    let carries = |kind: &str| {
+        mail.attachments.iter().any(|file| file.content_type.eq_ignore_ascii_case(kind))
+    };
     if headers.all("return-path").any(is_null_path) {
         return Some(Sign::NullReturnPath);
     }
@@ -136,7 +140,8 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     if headers.names().any(|name| name.starts_with("list-")) {
         return Some(Sign::List);
     }
-    if ["bulk", "junk", "list", "auto_reply", "auto-reply"].contains(&value("precedence").as_str()) {
+    if ["bulk", "junk", "list", "auto_reply", "auto-reply"].contains(&value("precedence").as_str())
+    {
         return Some(Sign::Precedence);
     }
     if is_autoresponder(mail) {
@@ -194,7 +199,7 @@ fn is_autoresponder(mail: &Mail) -> bool {
 
 /// The subject of an answering machine, behind the tags that borders put in front.
 fn says_away(subject: &str) -> bool {
-    let folded = subject.to_lowercase();
+    let folded = folded(subject);
     let mut rest = folded.trim_start();
     while let Some((_, after)) = rest.strip_prefix('[').and_then(|tag| tag.split_once(']')) {
         rest = after.trim_start();
@@ -233,19 +238,46 @@ fn wants_no_answer(name: &str) -> bool {
 fn is_role(local_part: &str) -> bool {
     /// In any place: "noreply-dmarc-support", "company.no-reply".
     const INSIDE: [&str; 18] = [
-        "noreply", "donotreply", "dontreply", "mailerdaemon", "noresponder", "noresponda", "naoresponder",
-        "naoresponda", "nepasrepondre", "nichtantworten", "keineantwort", "nonrispondere", "nietbeantwoorden",
-        "nieodpowiadaj", "neodpovidat", "svaraej", "svarikke", "autoreply",
+        "noreply",
+        "donotreply",
+        "dontreply",
+        "mailerdaemon",
+        "noresponder",
+        "noresponda",
+        "naoresponder",
+        "naoresponda",
+        "nepasrepondre",
+        "nichtantworten",
+        "keineantwort",
+        "nonrispondere",
+        "nietbeantwoorden",
+        "nieodpowiadaj",
+        "neodpovidat",
+        "svaraej",
+        "svarikke",
+        "autoreply",
     ];
     const WHOLE: [&str; 12] = [
-        "postmaster", "bounce", "bounces", "daemon", "root", "listserv", "majordomo", "newsletter",
-        "notification", "notifications", "autoresponder", "autoresponse",
+        "postmaster",
+        "bounce",
+        "bounces",
+        "daemon",
+        "root",
+        "listserv",
+        "majordomo",
+        "newsletter",
+        "notification",
+        "notifications",
+        "autoresponder",
+        "autoresponse",
     ];
     let local = local_part.to_ascii_lowercase();
     let letters: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
     WHOLE.contains(&letters.as_str())
         || INSIDE.iter().any(|name| letters.contains(name))
-        || ["bounce-", "bounces-", "bounce+", "bounces+"].iter().any(|begin| local.starts_with(begin))
+        || ["bounce-", "bounces-", "bounce+", "bounces+"]
+            .iter()
+            .any(|begin| local.starts_with(begin))
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ mod page;
 mod ping;
 mod policy;
 mod properties;
+mod quoting;
 mod requests;
 mod restart;
 #[expect(dead_code, reason = "the plain port of IMAP is for benchmarks")]

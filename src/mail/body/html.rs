@@ -116,7 +116,11 @@ impl<'a> Reader<'a> {
                 match (mark, byte) {
                     (None, b'>') => return at + 1,
                     // Only behind `=`: elsewhere it is an apostrophe.
-                    (None, b'"' | b'\'') if rest.get(..at).is_some_and(|before| before.trim_end().ends_with('=')) => {
+                    (None, b'"' | b'\'')
+                        if rest
+                            .get(..at)
+                            .is_some_and(|before| before.trim_end().ends_with('=')) =>
+                    {
                         mark = Some(byte);
                     }
                     (Some(open), byte) if open == byte => mark = None,
@@ -138,7 +142,8 @@ impl<'a> Reader<'a> {
             return self.break_line();
         }
         let attributes = inside.get(name.len()..).unwrap_or_default();
-        let begins = if attributes.trim().is_empty() { Quotes::default() } else { quotes(name, attributes) };
+        let begins =
+            if attributes.trim().is_empty() { Quotes::default() } else { quotes(name, attributes) };
         if is(BLOCKS) || begins.rest || begins.element {
             self.end_line();
         } else if is(&["td", "th"]) && !self.line.is_empty() {
@@ -283,12 +288,46 @@ impl<'a> Reader<'a> {
 }
 
 const BLOCKS: &[&str] = &[
-    "p", "div", "tr", "li", "ul", "ol", "table", "blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre",
-    "section", "article", "header", "footer", "center", "dl", "dt", "dd", "form", "address", "body", "html",
-    "fieldset", "tbody", "main", "aside", "details", "summary", "option",
+    "p",
+    "div",
+    "tr",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "blockquote",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "pre",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "center",
+    "dl",
+    "dt",
+    "dd",
+    "form",
+    "address",
+    "body",
+    "html",
+    "fieldset",
+    "tbody",
+    "main",
+    "aside",
+    "details",
+    "summary",
+    "option",
 ];
-const VOID: &[&str] =
-    &["area", "base", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "br"];
+const VOID: &[&str] = &[
+    "area", "base", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
+    "br",
+];
 
 fn name_of(inside: &str) -> &str {
     let end = inside.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
@@ -308,16 +347,41 @@ struct Quotes {
 fn quotes(name: &str, attributes: &str) -> Quotes {
     /// Programs that wrap the quotation, or its line of attribution.
     const ELEMENTS: [&str; 24] = [
-        "gmail_attr", "yahoo_quoted", "protonmail_quote", "moz-cite-prefix", "moz-forward-container",
-        "tutanota_quote", "zmail_extra", "name=\"quote\"", "name=quote", "isreplycontent", "messagereplysection",
-        "ms-outlook-mobile-reference-message", "mail-editor-reference-message-container", "k9mail_quote",
-        "quoted-email", "front-blockquote", "reply-intro", "clean_bq", "bloop_original_html", "aolreplacedbody",
-        "ymail_android_quote", "_originalcontent", "mailru-blockquote", "x_yahoo_quoted",
+        "gmail_attr",
+        "yahoo_quoted",
+        "protonmail_quote",
+        "moz-cite-prefix",
+        "moz-forward-container",
+        "tutanota_quote",
+        "zmail_extra",
+        "name=\"quote\"",
+        "name=quote",
+        "isreplycontent",
+        "messagereplysection",
+        "ms-outlook-mobile-reference-message",
+        "mail-editor-reference-message-container",
+        "k9mail_quote",
+        "quoted-email",
+        "front-blockquote",
+        "reply-intro",
+        "clean_bq",
+        "bloop_original_html",
+        "aolreplacedbody",
+        "ymail_android_quote",
+        "_originalcontent",
+        "mailru-blockquote",
+        "x_yahoo_quoted",
     ];
     /// Programs that begin the quotation and leave its end open.
     const RESTS: [&str; 8] = [
-        "divrplyfwdmsg", "appendonsend", "stopspelling", "zwchr", "outlookmessageheader", "divtagdefaultwrapper_reply",
-        "replysplit", "reply-splitter",
+        "divrplyfwdmsg",
+        "appendonsend",
+        "stopspelling",
+        "zwchr",
+        "outlookmessageheader",
+        "divtagdefaultwrapper_reply",
+        "replysplit",
+        "reply-splitter",
     ];
     if attributes.len() > 2_000 {
         return Quotes::default();
@@ -340,16 +404,38 @@ fn is_indent(attributes: &str) -> bool {
 fn look_of(attributes: &str, inherited: Look) -> Look {
     let mut look = inherited;
     let bytes = attributes.as_bytes();
-    if memchr::memchr2(b's', b'S', bytes).is_none() && memchr::memchr(b'o', bytes).is_none() && !attributes.contains("hidden") {
+    if memchr::memchr2(b's', b'S', bytes).is_none()
+        && memchr::memchr(b'o', bytes).is_none()
+        && !attributes.contains("hidden")
+    {
         return look;
     }
-    let folded: String =
-        attributes.chars().filter(|c| !c.is_whitespace()).take(2_000).collect::<String>().to_ascii_lowercase();
+    let folded: String = attributes
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .take(2_000)
+        .collect::<String>()
+        .to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
-    look.hidden |= has(&["display:none", "visibility:hidden", "mso-hide:all", "opacity:0;", "opacity:0\"", "max-height:0"])
-        || attributes.split_ascii_whitespace().any(|word| word == "hidden" || word == "hidden=\"\"");
-    look.painted |= has(&["background", "bgcolor"]) && !has(&["background:transparent", "background-color:transparent"])
-        && !has(&["background:#fff", "background-color:#fff", "bgcolor=\"#fff", "background:white", "background-color:white"]);
+    look.hidden |= has(&[
+        "display:none",
+        "visibility:hidden",
+        "mso-hide:all",
+        "opacity:0;",
+        "opacity:0\"",
+        "max-height:0",
+    ]) || attributes
+        .split_ascii_whitespace()
+        .any(|word| word == "hidden" || word == "hidden=\"\"");
+    look.painted |= has(&["background", "bgcolor"])
+        && !has(&["background:transparent", "background-color:transparent"])
+        && !has(&[
+            "background:#fff",
+            "background-color:#fff",
+            "bgcolor=\"#fff",
+            "background:white",
+            "background-color:white",
+        ]);
     if let Some(size) = value_of(&folded, "font-size:") {
         look.tiny = matches!(size.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%'), "0" | "0.0" | "1" if size.ends_with("px") || size.starts_with('0'));
     }
@@ -361,9 +447,10 @@ fn look_of(attributes: &str, inherited: Look) -> Look {
 
 /// The value of a property in a `style` without spaces.
 fn value_of<'a>(style: &'a str, property: &str) -> Option<&'a str> {
-    let at = style.match_indices(property).map(|(at, _)| at).find(|at| {
-        style.get(..*at).is_some_and(|before| before.ends_with(['"', '\'', ';']))
-    })?;
+    let at = style
+        .match_indices(property)
+        .map(|(at, _)| at)
+        .find(|at| style.get(..*at).is_some_and(|before| before.ends_with(['"', '\'', ';'])))?;
     let value = style.get(at + property.len()..)?;
     value.split([';', '"', '\'', '!']).next()
 }

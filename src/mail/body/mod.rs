@@ -73,7 +73,8 @@ impl Body {
                 }
                 Line::Own => {
                     let run = lines.iter().zip(kinds).skip(index + 1);
-                    let below = run.take_while(|(_, kind)| **kind == Line::Own).map(|(line, _)| *line);
+                    let below =
+                        run.take_while(|(_, kind)| **kind == Line::Own).map(|(line, _)| *line);
                     signs = signs
                         || (signature::opens(line)
                             && !self.own.trim().is_empty()
@@ -158,8 +159,10 @@ mod tests {
 
     #[test]
     fn a_forwarded_message_is_told_from_an_answered_one() {
-        let body =
-            Body::split("see below\n---------- Forwarded message ---------\nFrom: x\n\ndelete me", Standing::First);
+        let body = Body::split(
+            "see below\n---------- Forwarded message ---------\nFrom: x\n\ndelete me",
+            Standing::First,
+        );
         assert!(body.forwards);
         assert_eq!(body.own.trim(), "see below");
         assert!(!Body::split("x\n-----Original Message-----\ny", Standing::InThread).forwards);

@@ -6,7 +6,7 @@
 //! program that nobody here has seen is understood as well.
 
 use super::Standing;
-use crate::mail::languages::{Label, begins_with_any, holds_any, label};
+use crate::mail::languages::{Label, begins_with_any, folded, holds_any, label};
 
 /// What one line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn separator(line: &str) -> Option<bool> {
     if !drawn && !introduces {
         return None;
     }
-    let folded = words.to_lowercase();
+    let folded = folded(words);
     if drawn && words.split_whitespace().count() <= 5 && !folded.contains('@') {
         if holds_any(&folded, |language| language.forwarded) {
             return Some(true);
@@ -143,9 +143,32 @@ fn separator(line: &str) -> Option<bool> {
 
 fn begins_a_forwarded_mail(folded: &str) -> bool {
     const BEGIN: [&str; 26] = [
-        "begin", "anfang", "début", "debut", "inicio", "inizio", "início", "początek", "start", "začátek",
-        "zaciatok", "începe", "început", "kezdete", "έναρξη", "αρχή", "початок", "начало", "započinje",
-        "početak", "başlangıc", "転送されたメッセージ", "下面是", "以下是", "開始", "vidarebefordra",
+        "begin",
+        "anfang",
+        "début",
+        "debut",
+        "inicio",
+        "inizio",
+        "início",
+        "początek",
+        "start",
+        "začátek",
+        "zaciatok",
+        "începe",
+        "început",
+        "kezdete",
+        "έναρξη",
+        "αρχή",
+        "початок",
+        "начало",
+        "započinje",
+        "početak",
+        "başlangıc",
+        "転送されたメッセージ",
+        "下面是",
+        "以下是",
+        "開始",
+        "vidarebefordra",
     ];
     holds_any(folded, |language| language.forwarded)
         && (BEGIN.iter().any(|word| folded.contains(word)) || folded.starts_with("videresendt"))
@@ -162,7 +185,7 @@ fn label_of(line: &str) -> Option<Label> {
     if word.is_empty() || word.contains(|c: char| c.is_ascii_digit()) {
         return None;
     }
-    label(&word.to_lowercase())
+    label(&folded(word))
 }
 
 /// Whether these lines begin with the header of a mail: who, and two more of when, to whom and
@@ -205,17 +228,23 @@ fn attribution(lines: &[&str], index: usize, kinds: &[Line]) -> Option<usize> {
         (is_free && index - above < LINES_MAX).then_some(above)
     };
     let mut start = index;
-    let mut joined = line.trim().to_lowercase();
+    let mut joined = folded(line.trim());
     while !is_attribution(&joined, marked_below) {
         start = continues(start)?;
-        joined = format!("{} {joined}", lines.get(start)?.trim().to_lowercase());
+        joined = format!("{} {joined}", folded(lines.get(start)?.trim()));
     }
     // The verb and the address may stand in the last line alone: then the date is above.
     while let Some(above) = continues(start) {
-        let here = lines.get(start).map(|line| line.trim().to_lowercase()).unwrap_or_default();
-        let before = lines.get(above).map(|line| line.trim().to_lowercase()).unwrap_or_default();
+        let here = lines.get(start).map(|line| folded(line.trim())).unwrap_or_default();
+        let before = lines.get(above).map(|line| folded(line.trim())).unwrap_or_default();
+        // "10:00 wrote:" is the end of one, "26.11.2026 10:00, Jane wrote:" may be all of it.
+        let is_whole = opens_attribution(&here)
+            && !(here.starts_with(|c: char| c.is_ascii_digit()) && here.chars().count() < 16);
         let ends_sentence = before.ends_with(['.', '!', '?', '。', ',']) && !has_time(&before);
-        if opens_attribution(&here) || ends_sentence || !(opens_attribution(&before) && has_time(&before)) {
+        let begins = opens_attribution(&before)
+            || has_address_in_brackets(&before)
+            || before.split_once(',').is_some_and(|(day, _)| !day.contains(' '));
+        if is_whole || ends_sentence || !(begins && has_time(&before)) {
             break;
         }
         start = above;
@@ -239,12 +268,13 @@ fn is_attribution(folded: &str, marked_below: bool) -> bool {
         return false;
     }
     let folded = folded.trim_matches(|c: char| DECORATION.contains(&c) || c.is_whitespace());
-    let writes = holds_any(folded, |language| language.wrote) || folded.starts_with("quoting ");
+    let writes = holds_any(folded, |language| language.wrote);
     let in_brackets = has_address_in_brackets(folded);
     let begins = opens_attribution(folded) || in_brackets;
     if marked_below {
         let names = begins || has_address(folded) || has_time(folded);
-        return (writes && names) || (in_brackets && (has_time(folded) || folded.ends_with([':', '：'])));
+        return (writes && names)
+            || (in_brackets && (has_time(folded) || folded.ends_with([':', '：'])));
     }
     let says_when = in_brackets || folded.contains(|c: char| c.is_ascii_digit());
     (writes && begins && says_when) || (in_brackets && has_time(folded))
@@ -254,31 +284,86 @@ fn is_attribution(folded: &str, marked_below: bool) -> bool {
 fn opens_attribution(folded: &str) -> bool {
     folded.starts_with(|c: char| c.is_ascii_digit())
         || begins_with_any(folded, |language| language.opens)
-        || folded.split([' ', ',']).next().is_some_and(|word| word.ends_with('.') && word.len() <= 12)
+        || folded
+            .split([' ', ','])
+            .next()
+            .is_some_and(|word| word.ends_with('.') && word.len() <= 12)
         || begins_with_weekday(folded)
 }
 
 /// Weekdays of the languages whose attributions begin with one.
 fn begins_with_weekday(folded: &str) -> bool {
     const WEEKDAYS: [&str; 53] = [
-        "pon", "wt", "śr", "czw", "pt", "sob", "niedz", "man", "tir", "ons", "tor", "fre", "lør", "søn", "po ", "út",
-        "st ", "čt", "pá", "so ", "ne ", "uto", "sri", "čet", "pet", "sub", "ned", "пн", "вт", "ср", "чт", "пт", "сб",
-        "вс", "нд", "нед", "понед", "вторн", "среда", "четв", "пятн", "субб", "воскр", "ma ", "ti ", "ke ", "to ",
-        "pe ", "la ", "su ", "mon", "thu", "fri",
+        "pon",
+        "wt",
+        "śr",
+        "czw",
+        "pt",
+        "sob",
+        "niedz",
+        "man",
+        "tir",
+        "ons",
+        "tor",
+        "fre",
+        "lør",
+        "søn",
+        "po ",
+        "út",
+        "st ",
+        "čt",
+        "pá",
+        "so ",
+        "ne ",
+        "uto",
+        "sri",
+        "čet",
+        "pet",
+        "sub",
+        "ned",
+        "пн",
+        "вт",
+        "ср",
+        "чт",
+        "пт",
+        "сб",
+        "вс",
+        "нд",
+        "нед",
+        "понед",
+        "вторн",
+        "среда",
+        "четв",
+        "пятн",
+        "субб",
+        "воскр",
+        "ma ",
+        "ti ",
+        "ke ",
+        "to ",
+        "pe ",
+        "la ",
+        "su ",
+        "mon",
+        "thu",
+        "fri",
     ];
     WEEKDAYS.iter().any(|day| folded.starts_with(day))
 }
 
 fn has_address(folded: &str) -> bool {
     folded.split_once('@').is_some_and(|(before, after)| {
-        before.ends_with(|c: char| !c.is_whitespace()) && after.starts_with(|c: char| c.is_alphanumeric())
+        before.ends_with(|c: char| !c.is_whitespace())
+            && after.starts_with(|c: char| c.is_alphanumeric())
     })
 }
 
 fn has_address_in_brackets(folded: &str) -> bool {
     let mut inside = folded.split(['<', '[', '(']).skip(1);
     inside.any(|rest| {
-        rest.split(['>', ']', ')']).next().is_some_and(|inner| has_address(inner) && !inner.contains(' '))
+        rest.split(['>', ']', ')'])
+            .next()
+            .is_some_and(|inner| has_address(inner) && !inner.contains(' '))
     })
 }
 
@@ -319,9 +404,8 @@ fn has_time(text: &str) -> bool {
 fn mend_broken_lines(lines: &[&str], kinds: &mut [Line]) {
     /// Where programs break lines at the earliest (characters).
     const LINE_CHARS_MIN: usize = 66;
-    let is_quoted = |kinds: &[Line], at: Option<usize>| {
-        at.and_then(|at| kinds.get(at)) == Some(&Line::Quoted)
-    };
+    let is_quoted =
+        |kinds: &[Line], at: Option<usize>| at.and_then(|at| kinds.get(at)) == Some(&Line::Quoted);
     for index in 1..kinds.len() {
         let between = kinds.get(index) == Some(&Line::Own)
             && is_quoted(kinds, index.checked_sub(1))

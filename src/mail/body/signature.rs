@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Standing;
-use crate::mail::languages::{LANGUAGES, holds_any};
+use crate::mail::languages::{LANGUAGES, folded, holds_any};
 
 /// Lines that a signature has at most; more below a `--` is a text.
 const SIGNATURE_LINES_MAX: usize = 12;
@@ -19,7 +19,8 @@ pub(super) fn opens(line: &str) -> bool {
 
 /// Whether what follows `opens` is short enough for one.
 pub(super) fn is_short<'a>(below: impl Iterator<Item = &'a str>) -> bool {
-    below.filter(|line| !line.trim().is_empty()).take(SIGNATURE_LINES_MAX + 1).count() <= SIGNATURE_LINES_MAX
+    below.filter(|line| !line.trim().is_empty()).take(SIGNATURE_LINES_MAX + 1).count()
+        <= SIGNATURE_LINES_MAX
 }
 
 /// "Sent from my iPhone", "Get Outlook for iOS", in any language.
@@ -27,16 +28,52 @@ pub(super) fn is_of_a_program(line: &str) -> bool {
     /// Octets of such a line, with a link perhaps.
     const LINE_OCTETS_MAX: usize = 200;
     const PROGRAMS: [&str; 40] = [
-        "iphone", "ipad", "ipod", "android", "samsung", "galaxy", "huawei", "xiaomi", "oneplus", "blackberry",
-        "nokia", "outlook", "yahoo", "gmail", "aol", "proton", "gmx", "web.de", "mail.ru", "яндекс", "yandex",
-        "mail.com", "smartphone", "handy", "mobil", "móvil", "mobile", "téléphone", "cellulare", "telefon", "phone",
-        "tablet", "k-9", "tutanota", "windows", "workspace", "bluemail", "spark", "zoho", "posteo",
+        "iphon",
+        "ipad",
+        "ipod",
+        "android",
+        "samsung",
+        "galaxy",
+        "huawei",
+        "xiaomi",
+        "oneplus",
+        "blackberry",
+        "nokia",
+        "outlook",
+        "yahoo",
+        "gmail",
+        "aol",
+        "proton",
+        "gmx",
+        "web.de",
+        "mail.ru",
+        "яндекс",
+        "yandex",
+        "mail.com",
+        "smartphone",
+        "handy",
+        "mobil",
+        "móvil",
+        "mobile",
+        "téléphone",
+        "cellulare",
+        "telefon",
+        "phone",
+        "tablet",
+        "k-9",
+        "tutanota",
+        "windows",
+        "workspace",
+        "bluemail",
+        "spark",
+        "zoho",
+        "posteo",
     ];
     let line = line.trim().trim_start_matches(['*', '_', '-', '–', '—', ' ']);
     if line.is_empty() || line.len() > LINE_OCTETS_MAX || line.ends_with('?') {
         return false;
     }
-    let folded = line.to_lowercase();
+    let folded = folded(line);
     PROGRAMS.iter().any(|name| folded.contains(name))
         && line.split_whitespace().count() <= 14
         && LANGUAGES.iter().any(|language| {
@@ -86,7 +123,7 @@ fn disclaiming_words(paragraph: &str) -> usize {
         let words: Vec<String> = words.into_iter().collect();
         Regex::new(&words.join("|")).expect("fixed words compile")
     });
-    let folded = paragraph.to_lowercase();
+    let folded = folded(paragraph);
     WORDS.find_iter(&folded).map(|word| word.as_str()).collect::<BTreeSet<_>>().len()
 }
 
@@ -104,7 +141,7 @@ pub(super) fn without_armour(text: &str) -> Option<String> {
 
 /// Whether the line is a program's own notice, such as that of a virus scanner.
 pub(super) fn is_notice(line: &str) -> bool {
-    let folded = line.trim().to_lowercase();
+    let folded = folded(line.trim());
     folded.starts_with("virus-free. ") || folded.starts_with("virenfrei. ") || {
         folded.contains("avast") && holds_any(&folded, |_| &["virus", "vírus", "viren", "вирус"])
     }

@@ -45,7 +45,8 @@ fn only_mailbox<'a>(list: &'a [Addr<'a>]) -> Option<&'a Addr<'a>> {
 
 /// Without what careless programs leave around an address.
 fn bare(address: &str) -> &str {
-    let address = address.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
+    let address =
+        address.trim_matches(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';'));
     address.strip_prefix("mailto:").unwrap_or(address)
 }
 

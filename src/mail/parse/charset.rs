@@ -35,8 +35,7 @@ pub(super) fn is_doubtful(text: &str, declared: Option<&str>) -> bool {
     if text.contains('\u{fffd}') || marks.next().is_some() {
         return true;
     }
-    !text.is_ascii()
-        && declared.is_some_and(|name| !is_multibyte(name) && !is_utf8(name))
+    !text.is_ascii() && declared.is_some_and(|name| !is_multibyte(name) && !is_utf8(name))
 }
 
 /// Byte order marks, the escapes of ISO-2022-JP, and the zeros of UTF-16.
@@ -63,7 +62,8 @@ fn is_utf8(name: &str) -> bool {
 
 /// Names that say nothing about octets beyond ASCII, or that the bytes gave the lie.
 fn is_unsaid(name: &str) -> bool {
-    const NAMES: [&str; 6] = ["us-ascii", "ascii", "unknown-8bit", "default", "x-unknown", "ansi_x3.4-1968"];
+    const NAMES: [&str; 6] =
+        ["us-ascii", "ascii", "unknown-8bit", "default", "x-unknown", "ansi_x3.4-1968"];
     is_utf8(name) || NAMES.iter().any(|other| name.eq_ignore_ascii_case(other))
 }
 
@@ -77,9 +77,12 @@ fn is_western(name: &str) -> bool {
 /// Encodings whose octets may be UTF-8 by chance, or are plain ASCII anyway.
 fn is_multibyte(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["gb", "big5", "shift", "sjis", "euc", "iso-2022", "utf-7", "utf7", "utf-16", "ks_c", "hz", "x-sjis", "cp9", "unicode"]
-        .iter()
-        .any(|begin| name.starts_with(begin))
+    [
+        "gb", "big5", "shift", "sjis", "euc", "iso-2022", "utf-7", "utf7", "utf-16", "ks_c", "hz",
+        "x-sjis", "cp9", "unicode",
+    ]
+    .iter()
+    .any(|begin| name.starts_with(begin))
 }
 
 /// Runs of octets beyond ASCII.
@@ -124,7 +127,11 @@ fn by_letters(sample: &[u8]) -> &'static [u8] {
     if even && pairs(0xa4) * 4 > high.len() / 2 {
         return b"euc-jp";
     }
-    if even && share(0xa1..=0xfe) == 100 && high_runs(sample).count() > 1 && !reads_as_cyrillic(&high) {
+    if even
+        && share(0xa1..=0xfe) == 100
+        && high_runs(sample).count() > 1
+        && !reads_as_cyrillic(&high)
+    {
         return b"gb18030";
     }
     // Small letters are the many: KOI8-R has them where windows-1251 has the capitals.
@@ -137,7 +144,10 @@ fn by_letters(sample: &[u8]) -> &'static [u8] {
 
 /// Whether nearly all octets are letters of windows-1251 or KOI8-R; Chinese uses lower ones too.
 fn reads_as_cyrillic(high: &[u8]) -> bool {
-    let letters = high.iter().filter(|byte| **byte >= 0xc0 || matches!(byte, 0xa3 | 0xb3 | 0xb8 | 0xa8)).count();
+    let letters = high
+        .iter()
+        .filter(|byte| **byte >= 0xc0 || matches!(byte, 0xa3 | 0xb3 | 0xb8 | 0xa8))
+        .count();
     letters * 100 >= high.len() * 97
 }
 
@@ -240,7 +250,8 @@ pub(super) fn header_text(raw: &[u8]) -> String {
 
 /// Without line ends; a line's indent is one space.
 fn unfolded(raw: &[u8]) -> Vec<u8> {
-    let lines = raw.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let lines =
+        raw.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(&b' ')
 }
 
@@ -253,7 +264,8 @@ fn encoded_word(bytes: &[u8]) -> Option<((String, Vec<u8>), &[u8])> {
     let charset = String::from_utf8_lossy(charset.split(|byte| *byte == b'*').next()?).into_owned();
     let bytes = match encoding {
         b"Q" | b"q" => {
-            let spaced: Cow<'_, [u8]> = inside.iter().map(|byte| if *byte == b'_' { b' ' } else { *byte }).collect();
+            let spaced: Cow<'_, [u8]> =
+                inside.iter().map(|byte| if *byte == b'_' { b' ' } else { *byte }).collect();
             lenient_quoted_printable(&spaced)
         }
         b"B" | b"b" => lenient_base64(inside)?,

@@ -7,9 +7,7 @@ mod guard;
 mod repair;
 mod words;
 
-use mail_parser::{
-    Header, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _,
-};
+use mail_parser::{Header, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _};
 use sha2::{Digest as _, Sha256};
 
 use super::body::{Body, Standing};
@@ -117,9 +115,9 @@ fn subject(message: &Message<'_>, raw: &[u8]) -> String {
 /// Whether the header says that the mail belongs to a conversation. One that was sent to an
 /// address with a tag may answer a letter of ours.
 fn standing(headers: &Headers, subject: &str, recipients: &[EmailAddress]) -> Standing {
-    let answers = ["in-reply-to", "references"].iter().any(|name| {
-        headers.first(name).is_some_and(|ids| ids.contains('@'))
-    });
+    let answers = ["in-reply-to", "references"]
+        .iter()
+        .any(|name| headers.first(name).is_some_and(|ids| ids.contains('@')));
     let tagged = recipients.iter().any(|address| address.local_part().contains('+'));
     if answers || tagged || says_reply_or_forward(subject) {
         Standing::InThread
@@ -131,10 +129,56 @@ fn standing(headers: &Headers, subject: &str, recipients: &[EmailAddress]) -> St
 /// `Re:`, `AW:`, `[list] Fwd:`, `回复：` and their like.
 fn says_reply_or_forward(subject: &str) -> bool {
     const PREFIXES: [&str; 50] = [
-        "re", "aw", "antw", "antwort", "sv", "vs", "odp", "r", "rif", "ref", "res", "réf", "rép", "ynt", "yan",
-        "vá", "απ", "σχετ", "отн", "отв", "на", "відп", "odg", "回复", "回覆", "答复", "答覆", "返信", "fw", "fwd",
-        "wg", "tr", "rv", "i", "enc", "pd", "vb", "vl", "vs", "doorst", "fs", "i̇lt", "ilt", "πρθ", "προθ", "転送",
-        "转发", "轉寄", "пересл", "továbbítás",
+        "re",
+        "aw",
+        "antw",
+        "antwort",
+        "sv",
+        "vs",
+        "odp",
+        "r",
+        "rif",
+        "ref",
+        "res",
+        "réf",
+        "rép",
+        "ynt",
+        "yan",
+        "vá",
+        "απ",
+        "σχετ",
+        "отн",
+        "отв",
+        "на",
+        "відп",
+        "odg",
+        "回复",
+        "回覆",
+        "答复",
+        "答覆",
+        "返信",
+        "fw",
+        "fwd",
+        "wg",
+        "tr",
+        "rv",
+        "i",
+        "enc",
+        "pd",
+        "vb",
+        "vl",
+        "vs",
+        "doorst",
+        "fs",
+        "i̇lt",
+        "ilt",
+        "πρθ",
+        "προθ",
+        "転送",
+        "转发",
+        "轉寄",
+        "пересл",
+        "továbbítás",
     ];
     let mut rest = subject.trim_start();
     while let Some(tag) = rest.strip_prefix('[') {

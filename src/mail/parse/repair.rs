@@ -17,7 +17,8 @@ pub(super) fn repaired(raw: &[u8], header_bytes_max: usize) -> Cow<'_, [u8]> {
     }
     let head = raw.get(..header_bytes_max).unwrap_or(raw);
     if memchr::memchr(b'\n', head).is_none() && memchr::memchr(b'\r', head).is_some() {
-        let lines: Vec<u8> = raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
+        let lines: Vec<u8> =
+            raw.iter().map(|byte| if *byte == b'\r' { b'\n' } else { *byte }).collect();
         let again = mended_header(&lines).unwrap_or(lines);
         return Cow::Owned(again);
     }
@@ -29,7 +30,8 @@ fn without_preamble(raw: &[u8]) -> &[u8] {
     let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
     let mut rest = raw;
     loop {
-        let line = rest.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+        let line =
+            rest.split_inclusive(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
         let is_mbox = line.starts_with(b"From ") || line.starts_with(b">From ");
         let blank = line.trim_ascii().is_empty();
         if line.is_empty() || !(is_mbox || blank) || line.len() == rest.len() {
@@ -44,7 +46,9 @@ fn mended_header(raw: &[u8]) -> Option<Vec<u8>> {
     let (end, missing) = header_end(raw);
     let header = raw.get(..end)?;
     let is_readable = header.is_ascii() && memchr::memmem::find(header, b"\x1b$").is_none();
-    if !missing && (is_readable || std::str::from_utf8(header).is_ok_and(|text| !text.contains("\x1b$"))) {
+    if !missing
+        && (is_readable || std::str::from_utf8(header).is_ok_and(|text| !text.contains("\x1b$")))
+    {
         return None;
     }
     let mut out = Vec::with_capacity(raw.len() + 64);
@@ -91,8 +95,20 @@ fn is_field(line: &[u8]) -> bool {
 fn header_goes_on(rest: &[u8]) -> bool {
     const LINES_MAX: usize = 6;
     const NAMES: [&str; 14] = [
-        "from:", "to:", "cc:", "subject:", "date:", "message-id:", "mime-version:", "content-", "received:",
-        "return-path:", "reply-to:", "references:", "in-reply-to:", "x-",
+        "from:",
+        "to:",
+        "cc:",
+        "subject:",
+        "date:",
+        "message-id:",
+        "mime-version:",
+        "content-",
+        "received:",
+        "return-path:",
+        "reply-to:",
+        "references:",
+        "in-reply-to:",
+        "x-",
     ];
     let lines = rest.split(|byte| *byte == b'\n').take(LINES_MAX);
     lines.take_while(|line| !line.trim_ascii().is_empty()).any(|line| {

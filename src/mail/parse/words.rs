@@ -40,7 +40,8 @@ pub(super) fn visible_text(message: &Message<'_>, raw: &[u8], bytes_max: usize) 
     } else {
         plain
     };
-    let text = if text.trim().is_empty() { opaque_text(message, bytes_max).unwrap_or(text) } else { text };
+    let text =
+        if text.trim().is_empty() { opaque_text(message, bytes_max).unwrap_or(text) } else { text };
     without_invisible(cut(&text, bytes_max))
 }
 
@@ -72,7 +73,8 @@ fn says_more(html: &str, plain: &str) -> bool {
     let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).count();
     let (shown, plain_letters) = (letters(html), letters(plain));
     let speaks_of_itself = plain.to_lowercase().contains("html");
-    shown > 2 * plain_letters || (speaks_of_itself && shown > 0 && !html.to_lowercase().contains("html"))
+    shown > 2 * plain_letters
+        || (speaks_of_itself && shown > 0 && !html.to_lowercase().contains("html"))
 }
 
 /// The text of one part, as plain text.
@@ -80,11 +82,13 @@ fn text_of(part: &MessagePart<'_>, raw: &[u8], bytes_max: usize) -> String {
     let text = decoded(part, raw, bytes_max);
     let text = cut(&text, bytes_max);
     let content_type = part.content_type();
-    let is_html = content_type.is_some_and(|kind| kind.subtype().is_some_and(|s| s.eq_ignore_ascii_case("html")));
+    let is_html = content_type
+        .is_some_and(|kind| kind.subtype().is_some_and(|s| s.eq_ignore_ascii_case("html")));
     if is_html || looks_like_html(text) {
         return text_of_html(text);
     }
-    let attribute = |name: &str| content_type.and_then(|kind| kind.attribute(name)).unwrap_or_default();
+    let attribute =
+        |name: &str| content_type.and_then(|kind| kind.attribute(name)).unwrap_or_default();
     if attribute("format").eq_ignore_ascii_case("flowed") {
         unflowed(text, attribute("delsp").eq_ignore_ascii_case("yes"))
     } else {
@@ -94,8 +98,18 @@ fn text_of(part: &MessagePart<'_>, raw: &[u8], bytes_max: usize) -> String {
 
 /// A text that calls itself plain and is HTML.
 fn looks_like_html(text: &str) -> bool {
-    const BEGIN: [&str; 10] =
-        ["<!doctype html", "<html", "<head", "<body", "<div", "<p>", "<p ", "<table", "<span", "<font"];
+    const BEGIN: [&str; 10] = [
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<body",
+        "<div",
+        "<p>",
+        "<p ",
+        "<table",
+        "<span",
+        "<font",
+    ];
     let text = text.trim_start();
     if !text.starts_with('<') || !text.contains("</") {
         return false;
@@ -106,13 +120,16 @@ fn looks_like_html(text: &str) -> bool {
 
 /// The part as mail-parser decoded it, or better.
 fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'a, str> {
-    let (PartType::Text(text) | PartType::Html(text)) = &part.body else { return Cow::Borrowed("") };
+    let (PartType::Text(text) | PartType::Html(text)) = &part.body else {
+        return Cow::Borrowed("");
+    };
     let declared = part.content_type().and_then(|kind| kind.attribute("charset"));
     let range = part.offset_body as usize..part.offset_end as usize;
     let bytes = raw.get(range).unwrap_or_default();
     let encoding = part.content_transfer_encoding().unwrap_or_default().to_ascii_lowercase();
     let ends_softly = encoding.contains("quoted") && bytes.trim_ascii_end().ends_with(b"=");
-    let unread = part.is_encoding_problem || (encoding.contains("quoted") && !encoding.trim().eq("quoted-printable"));
+    let unread = part.is_encoding_problem
+        || (encoding.contains("quoted") && !encoding.trim().eq("quoted-printable"));
     if !unread && !ends_softly && !charset::is_doubtful(cut(text, bytes_max), declared) {
         return Cow::Borrowed(text.as_ref());
     }
@@ -143,11 +160,18 @@ fn salvaged(message: &Message<'_>, raw: &[u8], bytes_max: usize) -> String {
     let is_text = |part: &&MessagePart<'_>| {
         part.content_type().is_none_or(|kind| {
             kind.ctype().eq_ignore_ascii_case("text")
-                && kind.subtype().is_some_and(|kind| ["plain", "html"].iter().any(|name| kind.eq_ignore_ascii_case(name)))
+                && kind.subtype().is_some_and(|kind| {
+                    ["plain", "html"].iter().any(|name| kind.eq_ignore_ascii_case(name))
+                })
         })
     };
-    let parts = message.parts.iter().filter(|part| matches!(part.body, PartType::Text(_) | PartType::Html(_)));
-    let texts = parts.filter(|part| is_text(part) && !is_attached(part)).map(|part| text_of(part, raw, bytes_max));
+    let parts = message
+        .parts
+        .iter()
+        .filter(|part| matches!(part.body, PartType::Text(_) | PartType::Html(_)));
+    let texts = parts
+        .filter(|part| is_text(part) && !is_attached(part))
+        .map(|part| text_of(part, raw, bytes_max));
     texts.filter(|text| !text.trim().is_empty()).take(2).collect::<Vec<_>>().join("\n")
 }
 
@@ -189,7 +213,8 @@ fn is_smime(part: &MessagePart<'_>) -> Option<Sealing> {
     if !subtype.ends_with("pkcs7-mime") {
         return None;
     }
-    let signed = kind.attribute("smime-type").is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
+    let signed =
+        kind.attribute("smime-type").is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
     Some(if signed { Sealing::Signed } else { Sealing::Encrypted })
 }
 
@@ -198,7 +223,9 @@ pub(super) fn sealed(message: &Message<'_>, text: &str) -> Option<Sealed> {
     let is = |part: &MessagePart<'_>, kind: &str, subtypes: &[&str]| {
         part.content_type().is_some_and(|found| {
             found.ctype().eq_ignore_ascii_case(kind)
-                && found.subtype().is_some_and(|found| subtypes.iter().any(|s| s.eq_ignore_ascii_case(found)))
+                && found
+                    .subtype()
+                    .is_some_and(|found| subtypes.iter().any(|s| s.eq_ignore_ascii_case(found)))
         })
     };
     let root = message.root_part();
@@ -208,7 +235,8 @@ pub(super) fn sealed(message: &Message<'_>, text: &str) -> Option<Sealed> {
     if encrypted {
         return Some(Sealed::Encrypted);
     }
-    let has_tnef = message.parts.iter().any(|part| is(part, "application", &["ms-tnef", "vnd.ms-tnef"]));
+    let has_tnef =
+        message.parts.iter().any(|part| is(part, "application", &["ms-tnef", "vnd.ms-tnef"]));
     (has_tnef && text.trim().is_empty()).then_some(Sealed::WinmailDat)
 }
 
