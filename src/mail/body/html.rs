@@ -4,7 +4,10 @@
 //! Only the decoding of entities is mail-parser's; its own conversion knows neither blocks nor
 //! quotations nor what is hidden.
 
+use std::sync::LazyLock;
+
 use mail_parser::decoders::html::add_html_token;
+use regex::Regex;
 
 /// Elements that are kept open at once; deeper ones are read as their parents.
 const OPEN_MAX: usize = 2_000;
@@ -40,6 +43,7 @@ struct Reader<'a> {
     look: Look,
     /// Since a reply header that has no end: everything below it is quoted.
     rest_quoted: bool,
+    may_quote: bool,
     /// No quotation mark stands in the rest, so that none is looked for again.
     unquoted: bool,
 }
@@ -57,6 +61,7 @@ pub fn text_of_html(html: &str) -> String {
         open: Vec::new(),
         look: Look::default(),
         rest_quoted: false,
+        may_quote: may_quote(html),
         unquoted: false,
     };
     reader.read();
@@ -142,8 +147,8 @@ impl<'a> Reader<'a> {
             return self.break_line();
         }
         let attributes = inside.get(name.len()..).unwrap_or_default();
-        let begins =
-            if attributes.trim().is_empty() { Quotes::default() } else { quotes(name, attributes) };
+        let looked_at = self.may_quote && attributes.len() > 4;
+        let begins = if looked_at { quotes(attributes) } else { Quotes::default() };
         if is(BLOCKS) || begins.rest || begins.element {
             self.end_line();
         } else if is(&["td", "th"]) && !self.line.is_empty() {
@@ -343,55 +348,30 @@ struct Quotes {
     rest: bool,
 }
 
-/// Elements in which mail programs put what they answer.
-fn quotes(name: &str, attributes: &str) -> Quotes {
-    /// Programs that wrap the quotation, or its line of attribution.
-    const ELEMENTS: [&str; 24] = [
-        "gmail_attr",
-        "yahoo_quoted",
-        "protonmail_quote",
-        "moz-cite-prefix",
-        "moz-forward-container",
-        "tutanota_quote",
-        "zmail_extra",
-        "name=\"quote\"",
-        "name=quote",
-        "isreplycontent",
-        "messagereplysection",
-        "ms-outlook-mobile-reference-message",
-        "mail-editor-reference-message-container",
-        "k9mail_quote",
-        "quoted-email",
-        "front-blockquote",
-        "reply-intro",
-        "clean_bq",
-        "bloop_original_html",
-        "aolreplacedbody",
-        "ymail_android_quote",
-        "_originalcontent",
-        "mailru-blockquote",
-        "x_yahoo_quoted",
-    ];
-    /// Programs that begin the quotation and leave its end open.
-    const RESTS: [&str; 8] = [
-        "divrplyfwdmsg",
-        "appendonsend",
-        "stopspelling",
-        "zwchr",
-        "outlookmessageheader",
-        "divtagdefaultwrapper_reply",
-        "replysplit",
-        "reply-splitter",
-    ];
-    if attributes.len() > 2_000 {
-        return Quotes::default();
-    }
-    let folded = attributes.to_ascii_lowercase();
-    let has = |marks: &[&str]| marks.iter().any(|mark| folded.contains(mark));
-    let outlook_line = name.eq_ignore_ascii_case("div")
-        && folded.contains("border-top:solid #")
-        && ["e1e1e1", "b5c4df"].iter().any(|colour| folded.contains(colour));
-    Quotes { element: has(&ELEMENTS), rest: has(&RESTS) || outlook_line }
+/// Programs that wrap the quotation, or its line of attribution.
+const QUOTING_ELEMENTS: &str = r#"(?i)gmail_attr|yahoo_quoted|protonmail_quote|moz-cite-prefix|moz-forward-container|tutanota_quote|zmail_extra|name="?quote"?(?:[\s>]|$)|isreplycontent|messagereplysection|ms-outlook-mobile-reference-message|mail-editor-reference-message-container|k9mail_quote|front-blockquote|reply-intro|clean_bq|bloop_original_html|aolreplacedbody|ymail_android_quote|_originalcontent|mailru-blockquote"#;
+/// Programs that begin the quotation and leave its end open; Outlook by a line in its colours.
+const QUOTING_RESTS: &str = "(?i)divrplyfwdmsg|appendonsend|stopspelling|zwchr|outlookmessageheader|reply-?splitter|border-top: *solid *#(?:e1e1e1|b5c4df)";
+
+/// The words by which an element hides what is inside, or colours it.
+const STYLES: &str =
+    "(?i)display|visibility|mso-hide|opacity|max-height|font-size|color|background|hidden";
+
+fn pattern(words: &str) -> Regex {
+    Regex::new(words).expect("a fixed pattern compiles")
+}
+
+/// What an element begins to quote, by its attributes.
+fn quotes(attributes: &str) -> Quotes {
+    static ELEMENTS: LazyLock<Regex> = LazyLock::new(|| pattern(QUOTING_ELEMENTS));
+    static RESTS: LazyLock<Regex> = LazyLock::new(|| pattern(QUOTING_RESTS));
+    Quotes { element: ELEMENTS.is_match(attributes), rest: RESTS.is_match(attributes) }
+}
+
+/// Whether any element of the document may quote; most do not.
+fn may_quote(html: &str) -> bool {
+    let quotes = quotes(html);
+    quotes.element || quotes.rest
 }
 
 /// A `<blockquote>` that only indents, as the buttons of Gmail and Apple Mail do.
@@ -403,11 +383,8 @@ fn is_indent(attributes: &str) -> bool {
 /// How the inside of an element looks, by its own attributes and what it inherits.
 fn look_of(attributes: &str, inherited: Look) -> Look {
     let mut look = inherited;
-    let bytes = attributes.as_bytes();
-    if memchr::memchr2(b's', b'S', bytes).is_none()
-        && memchr::memchr(b'o', bytes).is_none()
-        && !attributes.contains("hidden")
-    {
+    static STYLED: LazyLock<Regex> = LazyLock::new(|| pattern(STYLES));
+    if attributes.len() < 5 || !STYLED.is_match(attributes) {
         return look;
     }
     let folded: String = attributes

@@ -52,7 +52,7 @@ impl Body {
         let lines: Vec<&str> = text.lines().collect();
         let (kinds, forwards) = quoting::read(&lines, standing);
         let mut body = Body { forwards, ..Body::default() };
-        body.sort(&lines, &kinds);
+        body.sort(&lines, &kinds, signature::names_a_program(&text));
         signature::move_disclaimers(&mut body.own, &mut body.signature, standing);
         // Somebody who marks their whole first letter by `>` quotes nobody.
         if standing == Standing::First && !body.forwards && body.own.trim().is_empty() {
@@ -63,7 +63,7 @@ impl Body {
 
     /// Puts each line where it belongs. A signature ends where the next quotation begins: below
     /// it the writer may speak again.
-    fn sort(&mut self, lines: &[&str], kinds: &[Line]) {
+    fn sort(&mut self, lines: &[&str], kinds: &[Line], has_programs: bool) {
         let mut signs = false;
         for (index, (line, kind)) in lines.iter().zip(kinds).enumerate() {
             let part = match kind {
@@ -79,7 +79,7 @@ impl Body {
                         || (signature::opens(line)
                             && !self.own.trim().is_empty()
                             && signature::is_short(below));
-                    if signs || signature::is_of_a_program(line) || signature::is_notice(line) {
+                    if signs || (has_programs && signature::is_of_a_program(line)) {
                         &mut self.signature
                     } else {
                         &mut self.own

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::Standing;
-use crate::mail::languages::{LANGUAGES, folded, holds_any};
+use crate::mail::languages::{LANGUAGES, folded};
 
 /// Lines that a signature has at most; more below a `--` is a text.
 const SIGNATURE_LINES_MAX: usize = 12;
@@ -23,64 +23,42 @@ pub(super) fn is_short<'a>(below: impl Iterator<Item = &'a str>) -> bool {
         <= SIGNATURE_LINES_MAX
 }
 
-/// "Sent from my iPhone", "Get Outlook for iOS", in any language.
+/// The programs and devices whose lines these are; most texts name none of them.
+static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        "(?i)iphon|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|oneplus|blackberry|nokia|outlook|yahoo|gmail|aol|\
+         proton|gmx|web\\.de|mail\\.ru|яндекс|yandex|mail\\.com|smartphone|handy|mobil|móvil|téléphone|cellulare|telefon|\
+         phone|tablet|k-9|tutanota|windows|workspace|bluemail|spark|zoho|posteo|avast|virus-free|virenfrei",
+    )
+    .expect("a fixed pattern compiles")
+});
+
+/// Whether `text` may hold lines of programs at all: one look at the whole is cheaper than one
+/// at each line.
+pub(super) fn names_a_program(text: &str) -> bool {
+    PROGRAMS.is_match(text)
+}
+
+/// "Sent from my iPhone", "Get Outlook for iOS", "Virus-free", in any language.
 pub(super) fn is_of_a_program(line: &str) -> bool {
     /// Octets of such a line, with a link perhaps.
     const LINE_OCTETS_MAX: usize = 200;
-    const PROGRAMS: [&str; 40] = [
-        "iphon",
-        "ipad",
-        "ipod",
-        "android",
-        "samsung",
-        "galaxy",
-        "huawei",
-        "xiaomi",
-        "oneplus",
-        "blackberry",
-        "nokia",
-        "outlook",
-        "yahoo",
-        "gmail",
-        "aol",
-        "proton",
-        "gmx",
-        "web.de",
-        "mail.ru",
-        "яндекс",
-        "yandex",
-        "mail.com",
-        "smartphone",
-        "handy",
-        "mobil",
-        "móvil",
-        "mobile",
-        "téléphone",
-        "cellulare",
-        "telefon",
-        "phone",
-        "tablet",
-        "k-9",
-        "tutanota",
-        "windows",
-        "workspace",
-        "bluemail",
-        "spark",
-        "zoho",
-        "posteo",
-    ];
     let line = line.trim().trim_start_matches(['*', '_', '-', '–', '—', ' ']);
-    if line.is_empty() || line.len() > LINE_OCTETS_MAX || line.ends_with('?') {
+    if line.is_empty()
+        || line.len() > LINE_OCTETS_MAX
+        || line.ends_with('?')
+        || !PROGRAMS.is_match(line)
+    {
         return false;
     }
     let folded = folded(line);
-    PROGRAMS.iter().any(|name| folded.contains(name))
-        && line.split_whitespace().count() <= 14
-        && LANGUAGES.iter().any(|language| {
-            language.sent_from.iter().any(|words| {
-                // Some languages put the verb last: "iPhone'umdan gönderildi".
-                folded.starts_with(words) || (!words.is_ascii() && folded.contains(words))
-            })
+    if ["virus-free", "virenfrei"].iter().any(|words| folded.starts_with(words)) {
+        return true;
+    }
+    line.split_whitespace().count() <= 14
+        && LANGUAGES.iter().flat_map(|language| language.sent_from).any(|words| {
+            // Some languages put the verb last: "iPhone'umdan gönderildi".
+            folded.starts_with(words) || (!words.is_ascii() && folded.contains(words))
         })
 }
 
@@ -137,12 +115,4 @@ pub(super) fn without_armour(text: &str) -> Option<String> {
     let lines = inside.lines().skip(1).skip_while(|line| !line.trim().is_empty()).skip(1);
     let words: Vec<&str> = lines.map(|line| line.strip_prefix("- ").unwrap_or(line)).collect();
     Some(format!("{before}{}\n{after}", words.join("\n")))
-}
-
-/// Whether the line is a program's own notice, such as that of a virus scanner.
-pub(super) fn is_notice(line: &str) -> bool {
-    let folded = folded(line.trim());
-    folded.starts_with("virus-free. ") || folded.starts_with("virenfrei. ") || {
-        folded.contains("avast") && holds_any(&folded, |_| &["virus", "vírus", "viren", "вирус"])
-    }
 }
