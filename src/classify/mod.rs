@@ -252,6 +252,7 @@ impl Reading<'_> {
                     | Sign::List
                     | Sign::Precedence
                     | Sign::RoleSender
+                    | Sign::NoAnswerWanted
                     | Sign::TooManyHops
             )
         );
@@ -409,7 +410,7 @@ fn left_alone(origin: Origin) -> LeftAlone {
             origin::Sign::List => LeftAlone::List,
             origin::Sign::DispositionNotification => LeftAlone::ReadReceipt,
             origin::Sign::FeedbackReport => LeftAlone::FeedbackReport,
-            origin::Sign::Autoresponder => LeftAlone::Autoresponder,
+            origin::Sign::Autoresponder | origin::Sign::NoAnswerWanted => LeftAlone::Autoresponder,
             origin::Sign::TooManyHops => LeftAlone::TooManyHops,
             origin::Sign::RoleSender => LeftAlone::RoleSender,
             origin::Sign::NoAuthor => LeftAlone::NotARequest,

@@ -4,6 +4,7 @@ pub mod address;
 pub mod body;
 pub mod dsn;
 pub mod headers;
+mod languages;
 pub mod origin;
 pub mod parse;
 pub mod sender_auth;
@@ -35,8 +36,19 @@ pub struct Mail {
     pub reply_to: Option<EmailAddress>,
     /// The files that came with it.
     pub attachments: Vec<Attachment>,
+    /// Why its words cannot be read, if they cannot.
+    pub sealed: Option<Sealed>,
     /// The delivery status report inside, when there is one (RFC 3464).
     pub report: Option<Report>,
+}
+
+/// Why nobody but the addressee's own mail program can read a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// PGP (RFC 9580) or S/MIME (RFC 8551) encrypted.
+    Encrypted,
+    /// All of it is in Outlook's `winmail.dat`.
+    WinmailDat,
 }
 
 /// A file that came with a mail: what it is, never what is in it.

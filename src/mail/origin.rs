@@ -1,5 +1,6 @@
 //! Who made this mail: a person, or a program that must not be answered (RFC 3834).
 
+use super::languages::{begins_with_any, folded};
 use super::{EmailAddress, Mail};
 
 /// RFC 5321 §6.3 speaks of "a large number of Received fields"; more than this is a loop.
@@ -35,6 +36,9 @@ pub enum Sign {
     FeedbackReport,
     /// The marks that answering machines set beside the standard.
     Autoresponder,
+    /// A field that asks for no automatic answer, or the mark of a ticket system: seldom a
+    /// person, but possibly.
+    NoAnswerWanted,
     /// More than [`RECEIVED_MAX`] Received fields.
     TooManyHops,
     /// Sent by `mailer-daemon`, `postmaster`, `noreply` or the like.
@@ -54,6 +58,7 @@ impl Sign {
             Sign::DispositionNotification => "read-receipt",
             Sign::FeedbackReport => "feedback-report",
             Sign::Autoresponder => "autoresponder",
+            Sign::NoAnswerWanted => "no-answer-wanted",
             Sign::TooManyHops => "too-many-hops",
             Sign::RoleSender => "role-sender",
             Sign::NoAuthor => "no-single-author",
@@ -91,10 +96,19 @@ pub fn origin(mail: &Mail, desk: &EmailAddress) -> Origin {
     if ours || mail.headers.first("x-deletion-desk").is_some() {
         return Origin::Ourselves;
     }
-    if mail.report.is_some() {
-        return Origin::Report;
+    let is_report = || {
+        let content_type = mail.headers.first("content-type").unwrap_or_default();
+        content_type.get(..16).is_some_and(|kind| kind.eq_ignore_ascii_case("multipart/report"))
+    };
+    match automatic(mail) {
+        _ if mail.report.is_some() => Origin::Report,
+        Some(sign @ (Sign::DispositionNotification | Sign::FeedbackReport)) => {
+            Origin::Automatic(sign)
+        }
+        // RFC 6522: of TLS, of DMARC, of whatever is reported next.
+        _ if is_report() => Origin::Report,
+        sign => sign.map_or(Origin::Person, Origin::Automatic),
     }
-    automatic(mail).map_or(Origin::Person, Origin::Automatic)
 }
 
 /// The sign that a program wrote `mail`, whoever it is from.
@@ -102,28 +116,39 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     let headers = &mail.headers;
     let value = |name: &str| headers.first(name).unwrap_or_default().to_ascii_lowercase();
     let content_type = value("content-type");
-    if headers.all("return-path").any(|path| path.trim() == "<>") {
+    let carries = |kind: &str| {
+        mail.attachments.iter().any(|file| file.content_type.eq_ignore_ascii_case(kind))
+    };
+    if headers.all("return-path").any(is_null_path) {
         return Some(Sign::NullReturnPath);
     }
     if content_type.contains("report-type=disposition-notification")
         || content_type.contains("report-type=\"disposition-notification")
+        || carries("message/disposition-notification")
     {
         return Some(Sign::DispositionNotification);
     }
-    if content_type.contains("feedback-report") {
+    // Microsoft's reports have a subject of their own and no form.
+    let complains = mail.subject.starts_with("complaint about message from ");
+    if content_type.contains("feedback-report") || carries("message/feedback-report") || complains {
         return Some(Sign::FeedbackReport);
     }
-    if headers.all("auto-submitted").any(|value| !is_no(value)) {
+    let submitted = headers.all("auto-submitted").chain(headers.all("x-auto-submitted"));
+    if submitted.into_iter().any(|value| !is_no(value)) {
         return Some(Sign::AutoSubmitted);
     }
     if headers.names().any(|name| name.starts_with("list-")) {
         return Some(Sign::List);
     }
-    if ["bulk", "junk", "list", "auto_reply"].contains(&value("precedence").as_str()) {
+    if ["bulk", "junk", "list", "auto_reply", "auto-reply"].contains(&value("precedence").as_str())
+    {
         return Some(Sign::Precedence);
     }
     if is_autoresponder(mail) {
         return Some(Sign::Autoresponder);
+    }
+    if headers.names().any(wants_no_answer) {
+        return Some(Sign::NoAnswerWanted);
     }
     if headers.all("received").count() > RECEIVED_MAX {
         return Some(Sign::TooManyHops);
@@ -138,40 +163,121 @@ fn is_no(value: &str) -> bool {
     keyword.eq_ignore_ascii_case("no")
 }
 
+/// `<>`, or what some hosts write in its place.
+fn is_null_path(path: &str) -> bool {
+    let path = path.trim();
+    let inner = path.trim_matches(|c: char| matches!(c, '<' | '>') || c.is_whitespace());
+    (path.starts_with('<') && inner.is_empty())
+        || inner.get(..14).is_some_and(|begin| begin.eq_ignore_ascii_case("mailer-daemon@"))
+}
+
 fn is_autoresponder(mail: &Mail) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 17] = [
         "x-autoreply",
+        "x-auto-reply",
+        "x-autoreply-from",
         "x-autorespond",
+        "x-autoresponder",
         "x-autoresponse",
         "x-auto-response-from",
         "x-mail-autoreply",
+        "x-mailer-autoreply",
+        "x-vacation",
         "x-fc-machinegenerated",
+        "x-post-messageclass",
         "x-rt-loop-prevention",
         "x-ms-exchange-inbox-rules-loop",
+        "x-ms-exchange-generated-message-source",
         "x-autogenerated",
+        "x-ooo-reply",
     ];
     let headers = &mail.headers;
     let vacation =
         headers.first("delivered-to").is_some_and(|to| to.eq_ignore_ascii_case("autoresponder"));
-    let subject = mail.subject.to_lowercase();
-    let says_so = [
-        "auto:",
-        "auto-reply",
-        "autoreply",
-        "automatic reply",
-        "out of office",
-        "out of the office",
-    ]
-    .iter()
-    .any(|begin| subject.starts_with(begin));
-    says_so || vacation || headers.names().any(|name| NAMES.contains(&name))
+    says_away(&mail.subject) || vacation || headers.names().any(|name| NAMES.contains(&name))
+}
+
+/// The subject of an answering machine, behind the tags that borders put in front.
+fn says_away(subject: &str) -> bool {
+    let folded = folded(subject);
+    let mut rest = folded.trim_start();
+    while let Some((_, after)) = rest.strip_prefix('[').and_then(|tag| tag.split_once(']')) {
+        rest = after.trim_start();
+    }
+    // Lotus Notes: "Jane Doe/Example is out of the office".
+    begins_with_any(rest, |language| language.away) || folded.contains(" is out of the office")
+}
+
+/// Fields that only programs and ticket systems set.
+fn wants_no_answer(name: &str) -> bool {
+    const BEGIN: [&str; 20] = [
+        "x-zendesk",
+        "x-freshdesk",
+        "x-otrs",
+        "x-zammad",
+        "x-hubspot",
+        "x-hs-",
+        "x-jira",
+        "x-helpscout",
+        "x-intercom",
+        "x-servicenow",
+        "x-gorgias",
+        "x-kayako",
+        "x-sfdc-",
+        "x-deskpro",
+        "x-osticket",
+        "x-redmine",
+        "x-github-",
+        "x-gitlab-",
+        "x-bugzilla",
+        "rt-ticket",
+    ];
+    name == "x-auto-response-suppress" || BEGIN.iter().any(|begin| name.starts_with(begin))
 }
 
 fn is_role(local_part: &str) -> bool {
-    let letters: String =
-        local_part.to_ascii_lowercase().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    ["mailerdaemon", "postmaster", "noreply", "donotreply", "bounce", "bounces"]
-        .contains(&letters.as_str())
+    /// In any place: "noreply-dmarc-support", "company.no-reply".
+    const INSIDE: [&str; 18] = [
+        "noreply",
+        "donotreply",
+        "dontreply",
+        "mailerdaemon",
+        "noresponder",
+        "noresponda",
+        "naoresponder",
+        "naoresponda",
+        "nepasrepondre",
+        "nichtantworten",
+        "keineantwort",
+        "nonrispondere",
+        "nietbeantwoorden",
+        "nieodpowiadaj",
+        "neodpovidat",
+        "svaraej",
+        "svarikke",
+        "autoreply",
+    ];
+    const WHOLE: [&str; 12] = [
+        "postmaster",
+        "bounce",
+        "bounces",
+        "daemon",
+        "root",
+        "listserv",
+        "majordomo",
+        "newsletter",
+        "notification",
+        "notifications",
+        "autoresponder",
+        "autoresponse",
+    ];
+    let local = local_part.to_ascii_lowercase();
+    let letters: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    WHOLE.contains(&letters.as_str())
+        || INSIDE.iter().any(|name| letters.contains(name))
+        || ["bounce-", "bounces-", "bounce+", "bounces+"]
+            .iter()
+            .any(|begin| local.starts_with(begin))
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod page;
 mod ping;
 mod policy;
 mod properties;
+mod quoting;
 mod reading;
 mod requests;
 mod restart;

@@ -1,0 +1,84 @@
+//! What must hold of the raw bytes before mail-parser sees them, and of its result.
+
+use mail_parser::{Message, PartType};
+
+use super::{Bounds, Unreadable};
+
+/// Bounds that must hold before mail-parser sees the bytes: 0.11 recurses into nested
+/// messages when it drops them and overflows the stack at some 30,000 levels, which aborts
+/// the process and cannot be caught.
+pub(super) fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
+    let head = raw.get(..bounds.header_bytes_max).unwrap_or(raw);
+    let ends = |pattern: &[u8]| memchr::memmem::find(head, pattern).is_some();
+    if raw.len() > bounds.header_bytes_max && !ends(b"\r\n\r\n") && !ends(b"\n\n") {
+        return Err(Unreadable::HeaderTooLarge);
+    }
+    if raw.len() > HIDING_BYTES_MAX && hides_messages(raw) {
+        return Err(Unreadable::TooNested);
+    }
+    if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
+        > bounds.depth_max * 5
+        || occurrences(raw, b"content-type:") > bounds.parts_max
+        || occurrences(raw, b"\n--") > bounds.parts_max * 10
+    {
+        return Err(Unreadable::TooNested);
+    }
+    Ok(())
+}
+
+/// Octets up to which a mail may hide messages in encoded parts, as some bounces do: the
+/// parser copies the whole once for each level it finds, and so few octets hold few levels.
+pub(super) const HIDING_BYTES_MAX: usize = 16 * 1024;
+
+/// Whether a part is both a message and encoded, which RFC 2046 §5.2.1 forbids: mail-parser
+/// decodes it and reads the messages inside, so that counting them in the raw bytes tells
+/// nothing. The type may be left out in a digest, where it is the default (§5.1.5).
+fn hides_messages(raw: &[u8]) -> bool {
+    let is_digest = occurrences(raw, b"multipart/digest") > 0;
+    if !is_digest && occurrences(raw, b"message/") == 0 {
+        return false;
+    }
+    let text = String::from_utf8_lossy(raw).to_ascii_lowercase().replace("\r\n", "\n");
+    text.split("\n\n").filter(|block| block.contains("content-transfer-encoding")).any(|block| {
+        let encoded = block.contains("base64") || block.contains("quoted-printable");
+        let is_message = READ_AS_MESSAGES.iter().any(|kind| block.contains(kind));
+        encoded && (is_message || (is_digest && !block.contains("content-type:")))
+    })
+}
+
+/// Types that mail-parser reads as messages.
+const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "message/global;"];
+
+/// How often the lower-case `needle` stands in `haystack`, whatever the case.
+fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
+    let Some(first) = needle.first() else { return 0 };
+    let is_there = |at: &usize| {
+        let here = haystack.get(*at..at.saturating_add(needle.len()));
+        here.is_some_and(|here| here.eq_ignore_ascii_case(needle))
+    };
+    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), haystack).filter(is_there).count()
+}
+
+/// Levels of nesting.
+pub(super) fn depth(message: &Message<'_>) -> usize {
+    let mut deepest = 0;
+    let mut todo = vec![(message, 0u32, 1usize)];
+    // Every part is visited once; a part that names itself as its child would be visited for
+    // ever, so the walk is bounded by what the guard let through.
+    let mut steps = 0;
+    while let Some((inside, id, level)) = todo.pop() {
+        deepest = deepest.max(level);
+        steps += 1;
+        if steps > 100_000 {
+            return usize::MAX;
+        }
+        match inside.part(id).map(|part| &part.body) {
+            Some(PartType::Multipart(children)) => {
+                todo.extend(children.iter().map(|child| (inside, *child, level + 1)));
+            }
+            Some(PartType::Message(nested)) => todo.push((nested, 0, level + 1)),
+            _ => {}
+        }
+    }
+    deepest
+}
