@@ -2,7 +2,7 @@
 
 pub mod address;
 pub mod body;
-pub mod dsn;
+pub mod bounce;
 pub mod headers;
 pub mod origin;
 pub mod parse;
@@ -15,7 +15,7 @@ pub use parse::{Bounds, Unreadable, parse};
 use std::fmt;
 
 use body::Body;
-use dsn::Report;
+use bounce::Report;
 use headers::Headers;
 
 /// A message as far as the bot has to understand it.
@@ -35,7 +35,7 @@ pub struct Mail {
     pub reply_to: Option<EmailAddress>,
     /// The files that came with it.
     pub attachments: Vec<Attachment>,
-    /// The delivery status report inside, when there is one (RFC 3464).
+    /// The report of a delivery that it is, if it is one.
     pub report: Option<Report>,
 }
 

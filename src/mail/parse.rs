@@ -1,5 +1,7 @@
 //! Bytes → [`Mail`]. The only place that knows mail-parser, and where its limits are guarded.
 
+use std::borrow::Cow;
+
 use data_encoding::HEXLOWER;
 use mail_parser::{
     Address, Header, HeaderName, HeaderValue, Message, MessageParser, MessagePart,
@@ -9,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{self, Body};
 use super::headers::Headers;
-use super::{Attachment, Author, EmailAddress, Mail, dsn};
+use super::{Attachment, Author, EmailAddress, Mail, bounce};
 
 /// How much of one message is read. Beyond it, a person looks.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +63,7 @@ pub enum Unreadable {
 /// [`Unreadable`] when it is beyond the bounds or no message at all; the sender may choose
 /// the bytes, so this is no failure of ours.
 pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
+    let raw = &*with_line_feeds(raw);
     guard(raw, bounds)?;
     let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
     if depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
@@ -84,11 +87,21 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
             .collect::<Vec<_>>()
             .join(" "),
         body: Body::split(&visible_text(&message, bounds.text_bytes_max)),
-        report: dsn::report(&message),
+        report: bounce::report(&message, &headers, raw),
         reply_to: one_address(message.reply_to()),
         attachments: attachments(&message),
         headers,
     })
+}
+
+/// Lines that end in CR alone: mail-parser takes such a mail for one long line.
+fn with_line_feeds(raw: &[u8]) -> Cow<'_, [u8]> {
+    let is_bare = |at: usize| raw.get(at) == Some(&b'\r') && raw.get(at + 1) != Some(&b'\n');
+    if !memchr::memchr2(b'\r', b'\n', raw).is_some_and(is_bare) {
+        return Cow::Borrowed(raw);
+    }
+    let ended = |(at, byte): (usize, &u8)| if is_bare(at) { b'\n' } else { *byte };
+    Cow::Owned(raw.iter().enumerate().map(ended).collect())
 }
 
 /// The HTML part of a mail of ours, as its reader's mail program shows it.
@@ -359,6 +372,14 @@ mod tests {
         let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
         assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
         assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);
+    }
+
+    #[test]
+    fn lines_may_end_in_cr_alone() {
+        let raw = b"From: jane@example.org\rSubject: hi\r\rfirst\rsecond\r";
+        let mail = parse(raw, &Bounds::default()).unwrap();
+        assert_eq!(mail.subject, "hi");
+        assert_eq!(mail.body.own.trim(), "first\nsecond");
     }
 
     #[test]
