@@ -5,6 +5,9 @@ use super::{EmailAddress, Mail};
 /// RFC 5321 §6.3 speaks of "a large number of Received fields"; more than this is a loop.
 pub const RECEIVED_MAX: usize = 50;
 
+/// The part of RFC 8098 §3.1, whatever the mail around it calls itself.
+const NOTICE_OF_READING: &str = "message/disposition-notification";
+
 /// Where a mail comes from, with the sign that gave it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -107,6 +110,7 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     }
     if content_type.contains("report-type=disposition-notification")
         || content_type.contains("report-type=\"disposition-notification")
+        || mail.attachments.iter().any(|part| part.content_type == NOTICE_OF_READING)
     {
         return Some(Sign::DispositionNotification);
     }
