@@ -7,7 +7,6 @@ use super::Bot;
 use super::reading::Read;
 use super::shown::{excerpt, for_staff, old, proposal};
 use crate::case::identity::{Deed, Evidence};
-use crate::case::verification::Purpose;
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
 use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict};
 use crate::config::Mode;
@@ -60,7 +59,7 @@ impl Bot {
             None => {
                 // What answers a letter of ours is about more than its own address.
                 tx.end_batch().await?;
-                let letter = tx.letter_of_token(Purpose::Reply, &read.candidates).await?;
+                let letter = tx.letter_of_mail(&read.candidates).await?;
                 let judged = self.reader().judge(mail, letter.as_ref().map(|letter| letter.kind));
                 (letter, judged)
             }
@@ -86,6 +85,9 @@ impl Bot {
         received_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
+        if let Some(handled) = self.came_back(tx, classification, mail, &letter, now).await? {
+            return Ok(handled);
+        }
         match (&classification.verdict, letter) {
             (Verdict::Request(answerable), _) => {
                 let passes = classification.sender_auth.aligned_pass_for(answerable.address());
@@ -128,7 +130,6 @@ impl Bot {
             (Verdict::Command, Some(letter)) => {
                 self.command(tx, classification, mail, &letter, now).await
             }
-            (Verdict::Bounce, Some(letter)) => self.bounce(tx, &letter, now).await,
             // The officer is away: somebody else has to see the digest.
             (Verdict::LeftAlone(why), Some(letter))
                 if letter.kind == LetterKind::Digest && answers_for_somebody_away(*why) =>
@@ -162,8 +163,8 @@ impl Bot {
                 }
                 _ => Ok(Handled::new(Outcome::LeftAlone, why.as_str())),
             },
-            // Without its letter an answer or a bounce is nothing that we know.
-            (Verdict::Answer(_) | Verdict::Bounce | Verdict::Command, None) => {
+            // Without its letter an answer is nothing that we know.
+            (Verdict::Answer(_) | Verdict::Command, None) | (Verdict::Bounce, _) => {
                 Ok(for_staff("answer-unclear", Vec::new(), mail))
             }
         }
@@ -324,20 +325,6 @@ impl Bot {
         let excerpt = (outcome == Outcome::Told).then(|| excerpt(mail));
         Ok(Handled { outcome, excerpt, ..about(&decided) })
     }
-
-    async fn bounce(&self, tx: &mut Tx, letter: &LetterRef, now: DateTime<Utc>) -> Result<Handled> {
-        tx.mark_bounced(letter.id, now).await?;
-        let (Some(case), false) = (letter.case, letter.kind.is_for_staff()) else {
-            if letter.kind == LetterKind::Digest {
-                self.digest_to_deputy(tx, letter, now).await?;
-            }
-            return Ok(Handled::new(Outcome::Bounced, "staff-letter-bounced"));
-        };
-        let event = Event::LetterFailed { letter: letter.kind };
-        let happening = Happening::new(event, About::Case(case));
-        let decided = tx.happen(&happening, &self.settings.terms(), now).await?;
-        Ok(Handled { outcome: Outcome::Bounced, ..about(&decided) })
-    }
 }
 
 /// Whether a machine answered in somebody's place. A receipt or a report of a delay says that
@@ -422,7 +409,7 @@ fn evidence(mail: &Mail, sender: &SenderAuth, subject: &EmailAddress) -> Evidenc
     }
 }
 
-fn about(decided: &Decided) -> Handled {
+pub(super) fn about(decided: &Decided) -> Handled {
     let case = decided.case.as_ref().map(|(id, _)| *id);
     Handled { case, ..Handled::new(Outcome::LeftAlone, decided.decision.reason.as_str()) }
 }

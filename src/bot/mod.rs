@@ -3,6 +3,7 @@
 //! One task runs [`Bot::run`] and is the only one that decides. The mailbox, the submission
 //! workers and the page are tasks of their own that wake it and wait for its answer.
 
+mod bounce;
 mod command;
 pub mod digest;
 mod follow;

@@ -32,16 +32,19 @@ pub enum Purpose {
     Link,
     /// In the address and the Message-ID that an answer goes back to.
     Reply,
+    /// In the return path, where only mail servers and answering machines write to.
+    ReturnPath,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 2] = [Purpose::Link, Purpose::Reply];
+    pub const ALL: [Purpose; 3] = [Purpose::Link, Purpose::Reply, Purpose::ReturnPath];
 
     fn label(self) -> &'static str {
         match self {
             Purpose::Link => "link",
             Purpose::Reply => "reply",
+            Purpose::ReturnPath => "return-path",
         }
     }
 }

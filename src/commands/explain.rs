@@ -13,7 +13,7 @@ use crate::classify::rules::{ACTS_FROM, Evidence, Right, RuleSet, SUGGESTS_FROM}
 use crate::classify::{Classification, Verdict, classify};
 use crate::config::Mode;
 use crate::mail::thread::token_candidates;
-use crate::mail::{self, Author, Mail};
+use crate::mail::{self, Author, EmailAddress, Mail};
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -78,6 +78,15 @@ fn explain_one(setup: &Setup, rules: &RuleSet, file: &Path, raw: &[u8]) -> Value
         "asks_for_more": classified.also.map(Right::asked_for),
         "does": does(setup.config.mode, &classified, &mail, answers_us),
         "sender": classified.sender_auth.summary(),
+        "report": mail.report.as_ref().map(|report| json!({
+            "recognised_by": report.form.as_str(),
+            "returned_message_id": report.returned_message_id,
+            "recipients": report.recipients.iter().map(|one| json!({
+                "address": one.address.as_ref().map(EmailAddress::as_str),
+                "action": one.action.as_str(),
+                "status": one.status,
+            })).collect::<Vec<_>>(),
+        })),
         "rules": classified.evidence.iter().map(|one| json!({
             "rule": one.rule, "weight": one.weight, "saw": one.saw,
         })).collect::<Vec<_>>(),
@@ -122,9 +131,11 @@ fn does(mode: Mode, classified: &Classification, mail: &Mail, answers_us: bool) 
         Verdict::Request(answerable) => asks(answerable.address().as_str()),
         Verdict::FormEntry(entered) => asks(entered.as_str()),
         Verdict::ForStaff(_) => "It would be shown to staff; nobody would be answered.".to_owned(),
-        Verdict::LeftAlone(_) if answers_us && mail.report.is_none() => {
-            "It seems to answer a letter of ours; whether it does, only the running desk can tell."
-                .to_owned()
+        Verdict::LeftAlone(_) if answers_us => {
+            let does = if mail.report.is_some() { "report on" } else { "answer" };
+            format!(
+                "It seems to {does} a letter of ours; whether it does, only the running desk can tell."
+            )
         }
         Verdict::LeftAlone(_) | Verdict::Answer(_) | Verdict::Command | Verdict::Bounce => {
             "It would be left alone.".to_owned()
@@ -145,6 +156,9 @@ fn print_one(explained: &Value) {
     }
     if !text("asks_for_more").is_empty() {
         println!("  It {}, too; staff would see that at the case.", text("asks_for_more"));
+    }
+    if let Some(report) = explained.get("report").filter(|report| report.is_object()) {
+        print_report(report);
     }
     let rules = explained.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
     for rule in &rules {
@@ -167,4 +181,18 @@ fn print_one(explained: &Value) {
         );
     }
     println!();
+}
+
+fn print_report(report: &Value) {
+    let of = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).unwrap_or("unknown").to_owned()
+    };
+    println!(
+        "  A report, recognised by {}; the returned Message-ID is {}",
+        of(report, "recognised_by"),
+        of(report, "returned_message_id")
+    );
+    for one in report.get("recipients").and_then(Value::as_array).into_iter().flatten() {
+        println!("    {} {}: {}", of(one, "action"), of(one, "status"), of(one, "address"));
+    }
 }

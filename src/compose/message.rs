@@ -81,8 +81,11 @@ pub fn compose(
         true => identity.address.with_tag(&reply_mark),
         false => identity.address.as_str().to_owned(),
     };
+    // Automatic answers are to go out with a null path (RFC 3834 §3.3), lest reports of them go
+    // in circles. Ours has to be told that a letter did not arrive, and answers no report: so
+    // each letter has a path of its own (VERP), with a token that is good for nothing else.
     let return_path = match identity.plus_addressing {
-        true => identity.address.with_tag(&reply_mark),
+        true => identity.address.with_tag(&mark(Purpose::ReturnPath, draft.nonce)),
         false => identity.address.as_str().to_owned(),
     };
     let from = mailbox(Some(&identity.name), identity.address.as_str())?;

@@ -57,6 +57,7 @@ fn outcome_in_words(outcome: Option<Outcome>) -> &'static str {
         Some(Outcome::Told) => "told more",
         Some(Outcome::Acted) => "an act of staff",
         Some(Outcome::Bounced) => "a letter came back",
+        Some(Outcome::Delayed) => "a letter has not arrived yet; it is still being tried",
         Some(Outcome::ForStaff) => "for staff to read",
         Some(outcome) => outcome.as_str(),
         None => "not handled yet",

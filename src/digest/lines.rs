@@ -122,6 +122,14 @@ pub fn why_in_words(reason: &str) -> &str {
         }
         "answer-too-late" => "an answer to a letter that had expired",
         "later-mail" => "a later mail of a requester",
+        "possible-bounce" => {
+            "says that a letter to the requester of this case cannot arrive; nothing in it proves \
+             that, so the case stays as it is"
+        }
+        "unclear-report" => "a report on a letter of this case, which does not say what became of it",
+        "answer-to-return-path" => {
+            "came to the address for reports of mail servers; if a person wrote it, act on it by hand"
+        }
         "address-suppressed" => "a request for an address that said it never asks",
         "command-refused" => "an answer to a mail for staff, which may not act",
         "for-other-people" => "a deletion request for several people or addresses",

@@ -2,7 +2,7 @@
 
 pub mod address;
 pub mod body;
-pub mod dsn;
+pub mod bounce;
 pub mod headers;
 mod languages;
 pub mod origin;
@@ -16,7 +16,7 @@ pub use parse::{Bounds, Unreadable, parse};
 use std::fmt;
 
 use body::Body;
-use dsn::Report;
+use bounce::Report;
 use headers::Headers;
 
 /// A message as far as the bot has to understand it.
@@ -38,7 +38,7 @@ pub struct Mail {
     pub attachments: Vec<Attachment>,
     /// Why its words cannot be read, if they cannot.
     pub sealed: Option<Sealed>,
-    /// The delivery status report inside, when there is one (RFC 3464).
+    /// The report of a delivery that it is, if it is one.
     pub report: Option<Report>,
 }
 

@@ -10,11 +10,13 @@ const ECHOED_ID_OCTETS_MAX: usize = 200;
 /// parts of Message-IDs at its domain. Whether they are is for the holder of the key.
 pub fn token_candidates(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
     let tags = mail.recipients.iter().filter_map(|address| address.tag_of(desk)).map(str::to_owned);
-    let returned = mail.report.as_ref().and_then(|report| report.returned_message_id.clone());
-    let ids = answered_ids(mail).into_iter().chain(returned);
+    // A report quotes our Message-ID or our return path, `hello+tag`.
+    let quoted = mail.report.iter().flat_map(|report| report.quoted_ids.iter().cloned());
+    let ids = answered_ids(mail).into_iter().chain(quoted);
     let ours = ids.filter_map(|id| {
         let (local, domain) = id.rsplit_once('@')?;
-        domain.eq_ignore_ascii_case(desk.domain()).then(|| local.to_owned())
+        let token = local.rsplit('+').next().unwrap_or(local);
+        domain.eq_ignore_ascii_case(desk.domain()).then(|| token.to_owned())
     });
     let mut found: Vec<String> = tags.chain(ours).map(|text| text.to_ascii_lowercase()).collect();
     found.dedup();

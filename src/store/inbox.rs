@@ -38,6 +38,8 @@ named! {
         Ended = "ended",
         /// It reported a letter that cannot arrive.
         Bounced = "bounced",
+        /// It reported a letter that has not arrived yet.
+        Delayed = "delayed",
         /// A person has to look.
         ForStaff = "for-staff",
         /// A person wrote to the requester of its case.

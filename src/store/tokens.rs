@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
 use super::outbox::kind_of;
-use super::{CaseId, Store, Tx, instant};
+use super::{CaseId, Store, Tx, instant, millis};
 use crate::case::LetterKind;
 use crate::case::verification::{Purpose, TokenKey, nonce_of};
+use crate::mail::EmailAddress;
 
 /// A letter of ours that somebody holds a token of.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct LetterRef {
     pub released_at: Option<DateTime<Utc>>,
     /// To staff: keyed hash of the address it was mailed to, and what it is about.
     pub staff: Option<StaffLetter>,
+    /// Whether the token is that of its return path: no person wrote there.
+    pub came_back: bool,
 }
 
 /// What of a letter to staff is remembered: to whom it went, and what it lets them act on.
@@ -45,6 +48,41 @@ impl Tx {
     ) -> Result<Option<LetterRef>> {
         let key = self.key.clone();
         letter_of_token(self.connection(), &key, purpose, candidates).await
+    }
+
+    /// The letter that a mail is about, by the tokens in it: that of the return path first, for
+    /// it tells most.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letter_of_mail(&mut self, candidates: &[String]) -> Result<Option<LetterRef>> {
+        match self.letter_of_token(Purpose::ReturnPath, candidates).await? {
+            Some(letter) => Ok(Some(LetterRef { came_back: true, ..letter })),
+            None => self.letter_of_token(Purpose::Reply, candidates).await,
+        }
+    }
+
+    /// The one case that letters were submitted about to these addresses since then; none when
+    /// there are several, or none.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn only_case_written_to(
+        &mut self,
+        addresses: &[&EmailAddress],
+        since: DateTime<Utc>,
+    ) -> Result<Option<CaseId>> {
+        const SQL: &str = "SELECT DISTINCT case_id FROM outbox \
+            WHERE address_key IN (SELECT value FROM json_each(?)) AND written_at >= ? \
+            AND submitted_at IS NOT NULL AND to_staff = 0 AND case_id IS NOT NULL LIMIT 2";
+        let keys: Vec<String> =
+            addresses.iter().map(|address| self.key.address_key(address)).collect();
+        let query = sqlx::query_scalar(SQL).bind(serde_json::to_string(&keys)?).bind(millis(since));
+        let cases: Vec<i64> = query.fetch_all(self.connection()).await?;
+        match cases.as_slice() {
+            [one] => Ok(Some(CaseId(*one))),
+            _ => Ok(None),
+        }
     }
 
     /// The letter that `text` is staff's token of, for that case or message.
@@ -104,6 +142,7 @@ async fn letter_of_nonce(
         case: row.get::<Option<i64>, _>("case_id").map(CaseId),
         released_at: row.get::<Option<i64>, _>("released_at").map(instant),
         staff,
+        came_back: false,
     }))
 }
 

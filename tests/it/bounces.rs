@@ -38,7 +38,7 @@ async fn a_delay_and_a_strangers_bounce_change_nothing() {
     assert_eq!(desk.state().await, "awaiting-verification");
     assert_eq!(
         desk.outcomes().await[1..],
-        ["left-alone: delivery-report", "left-alone: delivery-report"]
+        ["delayed: letter-delayed", "left-alone: delivery-report"]
     );
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{Body, Standing};
 use super::headers::Headers;
-use super::{Attachment, EmailAddress, Mail, dsn};
+use super::{Attachment, EmailAddress, Mail, bounce};
 
 /// How much of one message is read. Beyond it, a person looks.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
         author: author::author(&message, &headers),
         body: Body::split(&text, standing),
         sealed: words::sealed(&message, &text),
-        report: dsn::report(&message),
+        report: bounce::report(&message, &headers, raw),
         reply_to: author::one_address(message.reply_to()),
         attachments: attachments(&message),
         recipients,
@@ -312,6 +312,14 @@ mod tests {
         let bounds = Bounds { message_bytes_max: 10, ..Bounds::default() };
         assert_eq!(parse(b"Subject: hello\r\n\r\n", &bounds).unwrap_err(), Unreadable::TooLarge);
         assert_eq!(parse(b"", &Bounds::default()).unwrap_err(), Unreadable::NoMessage);
+    }
+
+    #[test]
+    fn lines_may_end_in_cr_alone() {
+        let raw = b"From: jane@example.org\rSubject: hi\r\rfirst\rsecond\r";
+        let mail = parse(raw, &Bounds::default()).unwrap();
+        assert_eq!(mail.subject, "hi");
+        assert_eq!(mail.body.own.trim(), "first\nsecond");
     }
 
     #[test]
