@@ -100,6 +100,11 @@ impl Bot {
                     language: self.answered_in(classification.language.as_deref()),
                     evidence: Evidence {
                         also: classification.also.map(|right| right.asked_for().to_owned()),
+                        named: classification
+                            .named
+                            .iter()
+                            .map(|named| named.as_str().to_owned())
+                            .collect(),
                         ..evidence(mail, &classification.sender_auth, answerable.address())
                     },
                 };

@@ -35,6 +35,9 @@ pub struct Evidence {
     /// What staff say they saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub how: Option<String>,
+    /// Other addresses that its writer gave. Nobody was asked there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<String>,
     /// What the request asks for beside deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also: Option<String>,
@@ -197,6 +200,12 @@ fn facts(evidence: &Evidence, show: Show) -> String {
             if evidence.looks == 1 { "once".into() } else { format!("{} times", evidence.looks) };
         facts.push(format!("the link had been opened {times} before{scans}"));
     }
+    facts.extend(
+        evidence
+            .named
+            .iter()
+            .map(|named| format!("the mail gives {}, too: nobody was asked there", shown(named))),
+    );
     facts
         .extend(evidence.also.as_ref().map(|also| format!("the mail {also}, too: please read it")));
     facts.extend(evidence.how.as_ref().map(|how| format!("how: {how}")));

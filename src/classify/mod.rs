@@ -43,6 +43,8 @@ pub struct Classification {
     pub language: Option<String>,
     /// Of a request: by which other right it asks for more.
     pub also: Option<Right>,
+    /// Of a request: other addresses that its writer gives as theirs. Nobody is asked there.
+    pub named: Vec<EmailAddress>,
 }
 
 impl Classification {
@@ -175,15 +177,22 @@ pub fn classify(
     rules: &RuleSet,
 ) -> Classification {
     let sender_auth = sender_auth(&mail.headers, desk.authserv_id.as_deref());
-    let mut reading = Reading { desk, rules, evidence: Vec::new(), language: None, also: None };
+    let mut reading = Reading {
+        desk,
+        rules,
+        evidence: Vec::new(),
+        language: None,
+        also: None,
+        named: Vec::new(),
+    };
     let verdict = reading.verdict(mail, answers, &sender_auth);
-    let Reading { evidence, language, also, .. } = reading;
+    let Reading { evidence, language, also, named, .. } = reading;
     let language = match verdict {
         Verdict::Request(_) => language.or_else(|| language::language_of(mail)),
         Verdict::FormEntry(_) => language::language_of(mail),
         _ => None,
     };
-    Classification { verdict, evidence, sender_auth, language, also }
+    Classification { verdict, evidence, sender_auth, language, also, named }
 }
 
 /// One mail being read.
@@ -194,6 +203,7 @@ struct Reading<'a> {
     /// Of the rules that decided.
     language: Option<String>,
     also: Option<Right>,
+    named: Vec<EmailAddress>,
 }
 
 impl Reading<'_> {
@@ -315,10 +325,12 @@ impl Reading<'_> {
             // It is about another right by its subject, and deletion only follows from that.
             Strength::Acts if self.is_headed_by_other_right(&words) => by_other_right
                 .map_or(Verdict::ForStaff(ForStaff::PossibleRequest), Verdict::ForStaff),
-            Strength::Acts if names_another(mail, answerable.address(), self.desk) => {
-                Verdict::ForStaff(ForStaff::NamesAnotherAddress)
-            }
             Strength::Acts => {
+                let (about, given) = other_addresses(mail, answerable.address(), self.desk);
+                if !about.is_empty() {
+                    return Verdict::ForStaff(ForStaff::NamesAnotherAddress);
+                }
+                self.named = given;
                 self.language = Some(deletion.language);
                 self.also = other.right.filter(|_| other.strength == Strength::Acts);
                 Verdict::Request(answerable)
@@ -361,11 +373,30 @@ fn is_reply(mail: &Mail) -> bool {
         || text::is_reply(&mail.subject)
 }
 
-/// Whether the writer's own words hold an address that is neither theirs nor the desk's.
-fn names_another(mail: &Mail, author: &EmailAddress, desk: &Desk) -> bool {
-    text::addresses(&mail.body.own)
-        .iter()
-        .any(|named| !named.same_mailbox(author) && named.domain() != desk.address.domain())
+/// Addresses in the writer's own words that are neither theirs nor the desk's: those that a
+/// sentence is about, and those that are given by themselves, on a line or behind a colon, as
+/// people give their own.
+fn other_addresses(
+    mail: &Mail,
+    author: &EmailAddress,
+    desk: &Desk,
+) -> (Vec<EmailAddress>, Vec<EmailAddress>) {
+    let is_other = |named: &EmailAddress| {
+        !named.same_mailbox(author) && named.domain() != desk.address.domain()
+    };
+    let (mut about, mut given) = (Vec::new(), Vec::new());
+    for line in mail.body.own.lines() {
+        for address in text::addresses(line).into_iter().filter(is_other) {
+            let before = line.split(address.local_part()).next().unwrap_or_default();
+            let before =
+                before.trim_end_matches([' ', '\t', '<', '(', '[', '"', '\'', '*', '-', '•']);
+            match before.is_empty() || before.ends_with([':', '：']) {
+                true => given.push(address),
+                false => about.push(address),
+            }
+        }
+    }
+    (about, given)
 }
 
 fn form_entry(

@@ -126,7 +126,9 @@ pub fn why_in_words(reason: &str) -> &str {
             "says that a letter to the requester of this case cannot arrive; nothing in it proves \
              that, so the case stays as it is"
         }
-        "unclear-report" => "a report on a letter of this case, which does not say what became of it",
+        "unclear-report" => {
+            "a report on a letter of this case, which does not say what became of it"
+        }
         "answer-to-return-path" => {
             "came to the address for reports of mail servers; if a person wrote it, act on it by hand"
         }

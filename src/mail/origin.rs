@@ -6,8 +6,6 @@ use super::{EmailAddress, Mail};
 /// RFC 5321 §6.3 speaks of "a large number of Received fields"; more than this is a loop.
 pub const RECEIVED_MAX: usize = 50;
 
-/// The part of RFC 8098 §3.1, whatever the mail around it calls itself.
-
 /// Where a mail comes from, with the sign that gave it away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {

@@ -113,3 +113,15 @@ async fn a_suggestion_is_opened_by_one_press_and_stands_in_the_digest_as_a_quest
     assert!(digest.contains("looks like a deletion request; open a case?"), "{digest}");
     assert_eq!(desk.letters_to(JANE).len(), 0);
 }
+
+#[tokio::test]
+async fn who_gives_a_second_address_of_theirs_is_asked_and_staff_see_it() {
+    let text = "Please delete my account.\n\nMy details:\nE-mail: jane.old@example.net\nJane";
+    let mut desk = desk_with(&mail(JANE, "Data Deletion Request", text)).await;
+    assert_eq!(desk.subjects_to(JANE).len(), 1);
+    assert_eq!(desk.letters_out(), 1, "nobody is asked at the other one");
+    let link = desk.last_letter_to(JANE).link();
+    desk.confirms(&link, "own-account").await;
+    let told = desk.last_letter_to(OFFICER).words();
+    assert!(told.contains("the mail gives j…d@example.net, too: nobody was asked there"), "{told}");
+}

@@ -13,8 +13,7 @@ static REPLY: LazyLock<Regex> = LazyLock::new(|| {
     regex(r#"(?:^|[\s:;<(\["'])(42[0-9]|45[0-9]|50[0-9]|55[0-9])(?:-|[ \t]+)(?:[^\s]{1,16}|$)"#)
 });
 /// What makes a number an amount.
-const UNITS: [&str; 9] =
-    ["mb", "gb", "kb", "mib", "gib", "bytes", "octets", "messages", "minutes"];
+const UNITS: [&str; 9] = ["mb", "gb", "kb", "mib", "gib", "bytes", "octets", "messages", "minutes"];
 
 fn regex(pattern: &'static str) -> Regex {
     Regex::new(pattern).expect("a fixed pattern compiles")

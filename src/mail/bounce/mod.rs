@@ -157,7 +157,8 @@ fn read(
     signs: Signs,
     pieces: &Pieces<'_>,
 ) -> Option<(Form, Vec<RecipientStatus>)> {
-    let by_fields: Vec<_> = pieces.status.iter().flat_map(|text| status::recipients(text)).collect();
+    let by_fields: Vec<_> =
+        pieces.status.iter().flat_map(|text| status::recipients(text)).collect();
     if !by_fields.is_empty() {
         return Some((Form::DeliveryStatus, by_fields));
     }

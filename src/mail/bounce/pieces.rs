@@ -59,8 +59,13 @@ impl<'a> Pieces<'a> {
                 (PartType::Multipart(_), _) => {}
                 (
                     _,
-                    "text/rfc822-headers" | "text/rfc822" | "message/rfc822" | "message/rfc822-headers"
-                    | "message/global" | "message/global-headers" | "message/partial",
+                    "text/rfc822-headers"
+                    | "text/rfc822"
+                    | "message/rfc822"
+                    | "message/rfc822-headers"
+                    | "message/global"
+                    | "message/global-headers"
+                    | "message/partial",
                 ) => self.returns(part.contents()),
                 (PartType::Text(said), _) if level == 0 => self.says(said),
                 (PartType::Html(html), _) if level == 0 => {

@@ -73,7 +73,9 @@ impl Signs {
             Trust::Report
         } else {
             match (is_null_path, is_named(&ROLES)) {
-                _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => Trust::Server,
+                _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => {
+                    Trust::Server
+                }
                 (true, true) => Trust::Server,
                 (true, false) if is_nobody => Trust::Server,
                 (true, false) | (false, true) => Trust::Weak,
@@ -145,7 +147,10 @@ mod tests {
     fn the_header_tells_how_far_to_look() {
         check("From: jane@example.org", Trust::None);
         check("From: jane@example.org\r\nReturn-Path: <jane@example.org>", Trust::None);
-        check("From: jane@example.org\r\nSubject: Undelivered Mail Returned to Sender", Trust::None);
+        check(
+            "From: jane@example.org\r\nSubject: Undelivered Mail Returned to Sender",
+            Trust::None,
+        );
         check("From: jane@example.org\r\nReturn-Path: <>", Trust::Weak);
         check("From: jane@example.org\r\nReturn-Path: <null>", Trust::Weak);
         check("From: no-reply@example.org", Trust::Weak);

@@ -124,7 +124,10 @@ mod tests {
             "Reporting-MTA: dns; mx.example.org\r\n\r\nFinal-Recipient: rfc822; a@example.org\r\n\
              Action: failed\r\nStatus: 5.1.1 (no\r\n such user)\r\n\r\n\
              Final-Recipient: RFC822;<b@example.org>\r\nAction: Delayed\r\nStatus: 4.2.2\r\n",
-            &[("a@example.org", Action::Failed, "5.1.1"), ("b@example.org", Action::Delayed, "4.2.2")],
+            &[
+                ("a@example.org", Action::Failed, "5.1.1"),
+                ("b@example.org", Action::Delayed, "4.2.2"),
+            ],
         );
     }
 
@@ -139,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_code_tells_the_action_that_is_missing() {
-        check("Final-Recipient: a@example.org\nStatus: 5.2.2", &[("a@example.org", Action::Failed, "5.2.2")]);
+        check(
+            "Final-Recipient: a@example.org\nStatus: 5.2.2",
+            &[("a@example.org", Action::Failed, "5.2.2")],
+        );
         check("Status: 4.4.7", &[("", Action::Delayed, "4.4.7")]);
         check("Diagnostic-Code: smtp; 550 no such user", &[("", Action::Failed, "5.0.0")]);
         check("Final-Recipient: a@example.org", &[]);

@@ -341,7 +341,8 @@ pub(super) fn action_in(notice: &str, by_server: bool) -> Option<Action> {
     if ARRIVED_RE.is_match(&folded) {
         return Some(Action::Arrived);
     }
-    let failed = FAILED_RE.is_match(&folded) || (by_server && FAILED_BY_SERVER_RE.is_match(&folded));
+    let failed =
+        FAILED_RE.is_match(&folded) || (by_server && FAILED_BY_SERVER_RE.is_match(&folded));
     failed.then_some(Action::Failed)
 }
 
