@@ -373,9 +373,41 @@ fn is_reply(mail: &Mail) -> bool {
         || text::is_reply(&mail.subject)
 }
 
-/// Addresses in the writer's own words that are neither theirs nor the desk's: those that a
-/// sentence is about, and those that are given by themselves, on a line or behind a colon, as
-/// people give their own.
+/// Words before an address that say whose data is meant: "the account of …".
+const WHOSE: [&str; 29] = [
+    "of",
+    "for",
+    "about",
+    "to",
+    "concerning",
+    "regarding",
+    "user",
+    "von",
+    "für",
+    "über",
+    "des",
+    "de",
+    "pour",
+    "du",
+    "sur",
+    "concernant",
+    "para",
+    "sobre",
+    "di",
+    "per",
+    "del",
+    "da",
+    "do",
+    "dos",
+    "van",
+    "voor",
+    "over",
+    "betreffend",
+    "bezüglich",
+];
+
+/// Addresses in the writer's own words that are neither theirs nor the desk's: those that it is
+/// about by the word before them, and those that are given as people give their own.
 fn other_addresses(
     mail: &Mail,
     author: &EmailAddress,
@@ -388,11 +420,11 @@ fn other_addresses(
     for line in mail.body.own.lines() {
         for address in text::addresses(line).into_iter().filter(is_other) {
             let before = line.split(address.local_part()).next().unwrap_or_default();
-            let before =
-                before.trim_end_matches([' ', '\t', '<', '(', '[', '"', '\'', '*', '-', '•']);
-            match before.is_empty() || before.ends_with([':', '：']) {
-                true => given.push(address),
-                false => about.push(address),
+            let word = before.trim_end_matches(|c: char| !c.is_alphabetic() && c != ':');
+            let word = word.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+            match WHOSE.contains(&word.to_lowercase().as_str()) {
+                true => about.push(address),
+                false => given.push(address),
             }
         }
     }
