@@ -14,7 +14,7 @@ use crate::mail::origin::{self, Answerable, Origin};
 use crate::mail::sender_auth::{SenderAuth, sender_auth};
 use crate::mail::{EmailAddress, Mail};
 use form::FormSetting;
-use rules::{Evidence, Judgement, Kind, Right, RuleSet, Strength};
+use rules::{Evidence, Heard, Judgement, Kind, Right, RuleSet, Strength};
 use words::Words;
 
 /// What the desk knows of itself when it reads mail.
@@ -207,8 +207,8 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn judge(&mut self, kind: Kind, words: &Words) -> Judgement {
-        self.rules.judge(kind, words, &mut self.evidence)
+    fn judge(&mut self, kind: Kind, heard: &Heard<'_>) -> Judgement {
+        heard.judge(kind, &mut self.evidence)
     }
 
     fn verdict(
@@ -229,7 +229,8 @@ impl Reading<'_> {
         let answerable = match origin::answerable(mail, &self.desk.address) {
             Ok(answerable) => answerable,
             Err(Origin::Automatic(origin::Sign::NoAuthor)) => {
-                let judged = self.judge(Kind::DeletionRequest, &Words::of_mail(mail));
+                let words = Words::of_mail(mail);
+                let judged = self.judge(Kind::DeletionRequest, &self.rules.hear(&words));
                 return match judged.strength {
                     Strength::Acts | Strength::Suggests => {
                         Verdict::ForStaff(ForStaff::NoSingleAuthor)
@@ -273,8 +274,9 @@ impl Reading<'_> {
             .is_some_and(|value| value.to_ascii_lowercase().starts_with("auto-replied"));
         if may_ask && answers.is_none() && !is_reply(mail) && !replies {
             let words = Words::of_mail(mail);
-            if self.judge(Kind::DeletionRequest, &words).strength == Strength::Acts
-                && self.judge(Kind::CompanyTalk, &words).strength == Strength::Nothing
+            let heard = self.rules.hear(&words);
+            if self.judge(Kind::DeletionRequest, &heard).strength == Strength::Acts
+                && self.judge(Kind::CompanyTalk, &heard).strength == Strength::Nothing
             {
                 return Verdict::ForStaff(ForStaff::AutomaticRequest);
             }
@@ -284,7 +286,8 @@ impl Reading<'_> {
 
     fn request(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
         let words = Words::of_mail(mail);
-        let deletion = self.judge(Kind::DeletionRequest, &words);
+        let heard = self.rules.hear(&words);
+        let deletion = self.judge(Kind::DeletionRequest, &heard);
         if self.desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
             let passes_on = mail.body.forwards
                 || text::is_forward(&mail.subject)
@@ -294,9 +297,9 @@ impl Reading<'_> {
                 false => Verdict::LeftAlone(LeftAlone::NotARequest),
             };
         }
-        let other = self.judge(Kind::OtherRequest, &words);
-        let earlier = self.judge(Kind::EarlierRequest, &words).strength;
-        let company = self.judge(Kind::CompanyTalk, &words).strength;
+        let other = self.judge(Kind::OtherRequest, &heard);
+        let earlier = self.judge(Kind::EarlierRequest, &heard).strength;
+        let company = self.judge(Kind::CompanyTalk, &heard).strength;
         let by_other_right =
             other.right.map(ForStaff::by).filter(|_| other.strength > Strength::Nothing);
         // Who asks after a request asks for nothing new.
@@ -341,13 +344,14 @@ impl Reading<'_> {
     /// What the body says without its subject.
     fn says_itself(&self, words: &Words) -> Strength {
         let own = words.without_subject();
-        self.rules.judge(Kind::DeletionRequest, &own, &mut Vec::new()).strength
+        self.rules.hear(&own).judge(Kind::DeletionRequest, &mut Vec::new()).strength
     }
 
     /// Whether the subject, where it names a right at all, names another than that to deletion.
     fn is_headed_by_other_right(&self, words: &Words) -> bool {
         let subject = words.subject_alone();
-        let judge = |kind| self.rules.judge(kind, &subject, &mut Vec::new()).strength;
+        let heard = self.rules.hear(&subject);
+        let judge = |kind| heard.judge(kind, &mut Vec::new()).strength;
         judge(Kind::OtherRequest) > Strength::Nothing
             && judge(Kind::DeletionRequest) == Strength::Nothing
     }
@@ -357,7 +361,8 @@ impl Reading<'_> {
             return Answer::Role(role);
         }
         let words = Words::of_mail(mail);
-        let mut says = |kind| self.judge(kind, &words).strength == Strength::Acts;
+        let heard = self.rules.hear(&words);
+        let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;
         match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
             (true, false, false) => Answer::Yes,
             (false, true, false) => Answer::No,

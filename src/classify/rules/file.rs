@@ -81,7 +81,7 @@ struct Rule {
     #[serde(skip)]
     phrases: Phrases,
     #[serde(skip)]
-    compiled: OnceLock<Vec<Regex>>,
+    compiled: OnceLock<Option<Regex>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -259,25 +259,35 @@ fn expand(pattern: &str, words: &BTreeMap<String, Vec<String>>) -> Result<String
     Ok(out)
 }
 
+fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(pattern)
+        .size_limit(PATTERN_BYTES_MAX)
+        .dfa_size_limit(MATCHING_BYTES_MAX)
+        .build()
+}
+
 impl Rule {
-    fn compile(&self) -> Result<Vec<Regex>, String> {
-        let compile = |pattern: &String| {
-            let compiled = RegexBuilder::new(&fold_pattern(pattern))
-                .size_limit(PATTERN_BYTES_MAX)
-                .dfa_size_limit(MATCHING_BYTES_MAX)
-                .build();
-            compiled.map_err(|why| format!("{pattern:?} is no pattern: {why}"))
-        };
-        self.any.iter().map(compile).collect()
+    /// Compiles each pattern, to say which is wrong.
+    fn try_patterns(&self) -> Result<(), String> {
+        for pattern in &self.any {
+            compile(&fold_pattern(pattern))
+                .map_err(|why| format!("{pattern:?} is no pattern: {why}"))?;
+        }
+        Ok(())
     }
 
-    /// The patterns, compiled once. One that is wrong was refused when it was tried.
-    fn patterns(&self) -> &[Regex] {
-        self.compiled.get_or_init(|| self.compile().unwrap_or_default())
+    /// The patterns as one, so that a text is read once; compiled when it is first needed. One
+    /// that is wrong was refused when it was tried.
+    fn pattern(&self) -> Option<&Regex> {
+        let all = || {
+            let each = self.any.iter().map(|pattern| format!("(?:{})", fold_pattern(pattern)));
+            compile(&each.collect::<Vec<_>>().join("|")).ok()
+        };
+        self.compiled.get_or_init(all).as_ref()
     }
 
     fn try_examples(&self) -> Result<(), String> {
-        self.compile()?;
+        self.try_patterns()?;
         let is_whole = self.place == Place::Whole;
         if self.any.is_empty() != is_whole || self.begins.is_empty() == is_whole {
             return Err("needs `any`, or with in = \"whole\" `begins` in its place".to_owned());
@@ -299,12 +309,7 @@ impl Rule {
     }
 
     fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
-        let find = |text: &'t str| {
-            self.patterns()
-                .iter()
-                .find_map(|pattern| pattern.find(text))
-                .map(|found| found.as_str())
-        };
+        let find = |text: &'t str| self.pattern()?.find(text).map(|found| found.as_str());
         match self.place {
             Place::Subject => find(&words.subject),
             Place::OwnWords => find(&words.own),

@@ -235,14 +235,9 @@ impl RuleSet {
         self.len() == 0
     }
 
-    /// What the rules of one kind make of somebody's words: the surest of all languages. What
-    /// fired is added to `evidence`.
-    pub fn judge(&self, kind: Kind, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
-        let spoken = self.spoken(words);
-        let files = self.files.iter().zip(&spoken);
-        let files = files.filter(|(file, spoken)| file.is_of(kind) && **spoken);
-        let judged = files.map(|(file, _)| file.judge(words, evidence));
-        judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
+    /// Somebody's words, and which files have something to say to them.
+    pub fn hear<'a>(&'a self, words: &'a Words) -> Heard<'a> {
+        Heard { rules: self, words, spoken: self.spoken(words) }
     }
 
     /// Which files have a word of theirs in it.
@@ -260,6 +255,26 @@ impl RuleSet {
             }
         }
         spoken
+    }
+}
+
+/// Words that rules may be asked about.
+#[derive(Debug)]
+pub struct Heard<'a> {
+    rules: &'a RuleSet,
+    words: &'a Words,
+    /// Of each file: whether one of its stems is there.
+    spoken: Vec<bool>,
+}
+
+impl Heard<'_> {
+    /// What the rules of one kind make of the words: the surest of all languages. What fired is
+    /// added to `evidence`.
+    pub fn judge(&self, kind: Kind, evidence: &mut Vec<Evidence>) -> Judgement {
+        let files = self.rules.files.iter().zip(&self.spoken);
+        let files = files.filter(|(file, spoken)| file.is_of(kind) && **spoken);
+        let judged = files.map(|(file, _)| file.judge(self.words, evidence));
+        judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
     }
 }
 
@@ -309,7 +324,7 @@ mod tests {
         let set = RuleSet::load([("deletion-request/en.toml", text.as_str())], Trial::All).unwrap();
         let words = Words::of("", &format!("{}!", "a".repeat(10_000)));
         // With a backtracking engine this would not end.
-        let judged = set.judge(Kind::DeletionRequest, &words, &mut Vec::new());
+        let judged = set.hear(&words).judge(Kind::DeletionRequest, &mut Vec::new());
         assert_eq!(judged.strength, Strength::Nothing);
     }
 }
