@@ -77,19 +77,27 @@ pub(super) fn fold(text: &str, push: &mut impl FnMut(char)) {
 }
 
 /// A pattern of a rule, its letters folded as texts are, so that it may be written with the
-/// accents that belong there.
-pub(super) fn fold_pattern(pattern: &str) -> String {
+/// accents that belong there. In a language whose letters are then all ASCII `\b` looks at ASCII
+/// alone: a boundary between letters of any script would stop the fast engine at the first
+/// character beyond.
+pub(super) fn fold_pattern(pattern: &str, is_latin: bool) -> String {
     let mut out = String::with_capacity(pattern.len());
-    for c in pattern.chars() {
-        if c.is_ascii() {
-            out.push(c);
-            continue;
+    let mut chars = pattern.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('b') if is_latin => out.push_str(r"(?-u:\b)"),
+                escaped => out.extend(std::iter::once('\\').chain(escaped)),
+            },
+            c if c.is_ascii() => out.push(c),
+            c => {
+                let mut folded = String::new();
+                fold(c.encode_utf8(&mut [0; 4]), &mut |c| folded.push(c));
+                // What folds to a sign of the pattern language means the sign itself.
+                let is_sign = folded.chars().all(|c| c.is_ascii_punctuation());
+                out.push_str(&if is_sign { regex::escape(&folded) } else { folded });
+            }
         }
-        let mut folded = String::new();
-        fold(c.encode_utf8(&mut [0; 4]), &mut |c| folded.push(c));
-        // What folds to a sign of the pattern language means the sign itself.
-        let is_sign = folded.chars().all(|c| c.is_ascii_punctuation());
-        out.push_str(&if is_sign { regex::escape(&folded) } else { folded });
     }
     out
 }
@@ -181,8 +189,11 @@ mod tests {
 
     #[test]
     fn patterns_are_folded_as_texts_are() {
-        assert_eq!(fold_pattern(r"\bl(?:ö|oe)sch[^.!?]*"), r"\bl(?:o|oe)sch[^.!?]*");
-        assert_eq!(fold_pattern("本当？"), r"本当\?");
+        assert_eq!(
+            fold_pattern(r"\bl(?:ö|oe)sch[^.!?]*\.", true),
+            r"(?-u:\b)l(?:o|oe)sch[^.!?]*\."
+        );
+        assert_eq!(fold_pattern(r"\bудал本当？", false), r"\bудал本当\?");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A mail as rules see it.
 
+use std::ops::Range;
+
 use super::text::{bare_subject, normalize};
 use crate::mail::Mail;
 
@@ -58,6 +60,23 @@ impl Words {
         Words { subject: String::new(), ..self.clone() }
     }
 
+    /// The subject, and parts of the own words, each grown or cut to whole words.
+    pub(super) fn near(&self, parts: &[Range<usize>]) -> Words {
+        let end_of_word = |at: usize| {
+            let at = (at..self.own.len()).find(|at| self.own.is_char_boundary(*at));
+            let rest = at.and_then(|at| self.own.get(at..)).unwrap_or_default();
+            // Some scripts put no spaces between words.
+            let end = rest.char_indices().take(WORD_CHARS_MAX).find(|(_, c)| *c == ' ');
+            self.own.len() - rest.len() + end.map_or(0, |(end, _)| end)
+        };
+        let whole = |part: &Range<usize>| {
+            let from = if part.start == 0 { 0 } else { end_of_word(part.start) };
+            self.own.get(from..end_of_word(part.end)).unwrap_or_default()
+        };
+        let own = parts.iter().map(whole).collect::<Vec<_>>().join(" … ");
+        Words { subject: self.subject.clone(), own, lines: Vec::new() }
+    }
+
     /// The subject and nothing else.
     pub(super) fn subject_alone(&self) -> Words {
         Words { subject: self.subject.clone(), ..Words::default() }
@@ -78,6 +97,8 @@ impl Words {
     }
 }
 
+/// Characters after which a word has ended.
+const WORD_CHARS_MAX: usize = 60;
 /// Words of a name at most.
 const NAME_WORDS_MAX: usize = 5;
 
@@ -111,6 +132,15 @@ mod tests {
             Words::of("Re: X", "Delete my per-\nsonal data\n\n and the e-mail\nTHANKS -\nJane");
         assert_eq!(words.own, "delete my personal data and the e-mail thanks - jane");
         assert_eq!(words.lines.len(), 5);
+    }
+
+    #[test]
+    fn parts_of_a_text_are_whole_words() {
+        let near = |text: &str, part: Range<usize>| Words::of("", text).near(&[part]).own;
+        assert_eq!(near("one two three four five", 5..10), " three");
+        assert_eq!(near("one two three", 0..99), "one two three");
+        assert_eq!(near("個人情報を削除", 4..10), "情報");
+        assert_eq!(near("short", 40..60), "");
     }
 
     #[test]

@@ -9,13 +9,16 @@ use serde::Deserialize;
 use super::super::text::{fold_pattern, normalize};
 use super::super::words::Words;
 use super::phrases::Phrases;
+use super::stems::Stems;
 use super::{ACTS_FROM, Evidence, Judgement, Kind, Right, SUGGESTS_FROM, Strength, Trial};
 
 /// Compiled size of one pattern (octets); the engine is linear whatever the size.
 const PATTERN_BYTES_MAX: usize = 4 << 20;
 /// Memory that one pattern may take while it is matched (octets).
-const MATCHING_BYTES_MAX: usize = 200 << 10;
+const MATCHING_BYTES_MAX: usize = 1 << 20;
 
+/// Languages whose letters are not those of Latin.
+const OTHER_SCRIPTS: [&str; 6] = ["bg", "el", "ja", "ru", "uk", "zh"];
 /// Whole texts that are named at once when a file gets them wrong.
 const WRONG_TEXTS_MAX: usize = 20;
 
@@ -35,6 +38,10 @@ pub(super) struct RuleFile {
     /// Parts of words; without one of these in a mail its rules are not looked at.
     #[serde(default)]
     stems: Vec<String>,
+    /// Where the stems are words that every mail may have: parts of words, one of which has to
+    /// stand near to a stem.
+    #[serde(default)]
+    beside: Vec<String>,
     /// Lists of words by name; `{delete}` in a pattern stands for one of the list `delete`.
     #[serde(default)]
     words: BTreeMap<String, Vec<String>>,
@@ -105,11 +112,15 @@ impl RuleFile {
         let whole = |reason: String| (String::new(), reason);
         let mut file: RuleFile = trial.parse(text).map_err(whole)?;
         path.clone_into(&mut file.path);
-        file.stems.iter_mut().for_each(|stem| *stem = normalize(stem));
+        for list in [&mut file.stems, &mut file.beside] {
+            list.iter_mut().for_each(|stem| *stem = normalize(stem));
+        }
+        let is_latin = !OTHER_SCRIPTS.contains(&file.language.as_str());
         for rule in &mut file.rules {
             for pattern in &mut rule.any {
-                *pattern =
+                let whole =
                     expand(pattern, &file.words).map_err(|reason| (rule.name.clone(), reason))?;
+                *pattern = fold_pattern(&whole, is_latin);
             }
             rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
         }
@@ -133,6 +144,10 @@ impl RuleFile {
 
     pub(super) fn stems(&self) -> impl Iterator<Item = &str> {
         self.stems.iter().map(String::as_str)
+    }
+
+    pub(super) fn beside(&self) -> impl Iterator<Item = &str> {
+        self.beside.iter().map(String::as_str)
     }
 
     pub(super) fn judge(&self, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
@@ -202,12 +217,12 @@ impl RuleFile {
     fn try_whole_text(&self, text: &str, key: &str, strength: Strength) -> Result<(), String> {
         let (subject, own) = text.split_once('\n').unwrap_or((text, ""));
         let words = Words::of(subject, own);
-        let has = |stem: &str| words.own.contains(stem) || words.subject.contains(stem);
-        let spoken = self.stems.is_empty() || self.stems().any(has);
+        let part = Stems::of(std::slice::from_ref(self)).find(&words).pop();
+        let part = part.as_ref().and_then(|spoken| spoken.part_of(&words));
         let mut evidence = Vec::new();
-        let found = match spoken {
-            true => self.judge(&words, &mut evidence).strength,
-            false => Strength::Nothing,
+        let found = match &part {
+            Some(words) => self.judge(words, &mut evidence).strength,
+            None => Strength::Nothing,
         };
         if found == strength {
             return Ok(());
@@ -216,8 +231,8 @@ impl RuleFile {
             evidence.iter().map(|e| format!("{} ({:+})", e.rule, e.weight)).collect();
         Err(format!(
             "{key} lists {text:?}, but the sum gives {found:?}; {}",
-            match (spoken, fired.is_empty()) {
-                (false, _) => "none of its `stems` is in it".to_owned(),
+            match (part.is_some(), fired.is_empty()) {
+                (false, _) => "none of its `stems` is in it, or nothing `beside` it".to_owned(),
                 (true, true) => "fired: nothing".to_owned(),
                 (true, false) => format!("fired: {}", fired.join(", ")),
             }
@@ -270,8 +285,7 @@ impl Rule {
     /// Compiles each pattern, to say which is wrong.
     fn try_patterns(&self) -> Result<(), String> {
         for pattern in &self.any {
-            compile(&fold_pattern(pattern))
-                .map_err(|why| format!("{pattern:?} is no pattern: {why}"))?;
+            compile(pattern).map_err(|why| format!("{pattern:?} is no pattern: {why}"))?;
         }
         Ok(())
     }
@@ -280,7 +294,7 @@ impl Rule {
     /// that is wrong was refused when it was tried.
     fn pattern(&self) -> Option<&Regex> {
         let all = || {
-            let each = self.any.iter().map(|pattern| format!("(?:{})", fold_pattern(pattern)));
+            let each = self.any.iter().map(|pattern| format!("(?:{pattern})"));
             compile(&each.collect::<Vec<_>>().join("|")).ok()
         };
         self.compiled.get_or_init(all).as_ref()

@@ -2,16 +2,17 @@
 
 mod file;
 mod phrases;
+mod stems;
 
 use std::collections::BTreeMap;
 
-use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::form::FormRule;
 use super::words::Words;
 use file::RuleFile;
+use stems::{Spoken, Stems};
 
 /// From this sum on a rule file is sure enough to act on.
 pub const ACTS_FROM: i32 = 5;
@@ -140,9 +141,7 @@ impl Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     files: Vec<RuleFile>,
-    /// The stems of all files, and whose each is.
-    stems: Option<AhoCorasick>,
-    stem_of: Vec<usize>,
+    stems: Stems,
     forms: BTreeMap<String, FormRule>,
 }
 
@@ -204,14 +203,7 @@ impl RuleSet {
                 set.files.push(file);
             }
         }
-        let stems: Vec<(usize, &str)> = set
-            .files
-            .iter()
-            .enumerate()
-            .flat_map(|(at, file)| file.stems().map(move |stem| (at, stem)))
-            .collect();
-        set.stem_of = stems.iter().map(|(at, _)| *at).collect();
-        set.stems = AhoCorasick::new(stems.iter().map(|(_, stem)| stem)).ok();
+        set.stems = Stems::of(&set.files);
         Ok(set)
     }
 
@@ -237,24 +229,7 @@ impl RuleSet {
 
     /// Somebody's words, and which files have something to say to them.
     pub fn hear<'a>(&'a self, words: &'a Words) -> Heard<'a> {
-        Heard { rules: self, words, spoken: self.spoken(words) }
-    }
-
-    /// Which files have a word of theirs in it.
-    fn spoken(&self, words: &Words) -> Vec<bool> {
-        let mut spoken: Vec<bool> =
-            self.files.iter().map(|file| file.stems().next().is_none()).collect();
-        if let Some(stems) = &self.stems {
-            for text in [&words.subject, &words.own] {
-                for found in stems.find_overlapping_iter(text.as_str()) {
-                    let file = self.stem_of.get(found.pattern().as_usize());
-                    if let Some(spoken) = file.and_then(|file| spoken.get_mut(*file)) {
-                        *spoken = true;
-                    }
-                }
-            }
-        }
-        spoken
+        Heard { rules: self, words, spoken: self.stems.find(words) }
     }
 }
 
@@ -263,8 +238,7 @@ impl RuleSet {
 pub struct Heard<'a> {
     rules: &'a RuleSet,
     words: &'a Words,
-    /// Of each file: whether one of its stems is there.
-    spoken: Vec<bool>,
+    spoken: Vec<Spoken>,
 }
 
 impl Heard<'_> {
@@ -272,8 +246,10 @@ impl Heard<'_> {
     /// added to `evidence`.
     pub fn judge(&self, kind: Kind, evidence: &mut Vec<Evidence>) -> Judgement {
         let files = self.rules.files.iter().zip(&self.spoken);
-        let files = files.filter(|(file, spoken)| file.is_of(kind) && **spoken);
-        let judged = files.map(|(file, _)| file.judge(self.words, evidence));
+        let judged = files.filter(|(file, _)| file.is_of(kind)).filter_map(|(file, spoken)| {
+            let words = spoken.part_of(self.words)?;
+            Some(file.judge(&words, evidence))
+        });
         judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
     }
 }

@@ -132,9 +132,11 @@ enum Reading {
 }
 
 fn without_separators(text: &str) -> &str {
-    text.trim_start_matches(|c: char| {
-        c.is_whitespace() || ",.!:;-_\"'()*~/&+、。・「」…✓✔✅👍🙏🙂😊".contains(c)
-    })
+    text.trim_start_matches(is_separator)
+}
+
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || ",.!¡:;-_\"'()*~/&+、。・「」…✓✔✅👍🙏🙂😊".contains(c)
 }
 
 /// Octets of the longest phrase that `text` begins with and that ends where a word does.
@@ -144,7 +146,15 @@ fn longest(phrases: &[String], text: &str) -> Option<usize> {
 
 fn begins_with(text: &str, phrase: &str) -> Option<usize> {
     let open = phrase.strip_suffix('*');
-    let rest = text.strip_prefix(open.unwrap_or(phrase))?;
+    let mut rest = text;
+    for (at, word) in open.unwrap_or(phrase).split(' ').enumerate() {
+        // "Ok, I confirm" is what "ok i confirm" says.
+        let next = if at == 0 { rest } else { without_separators(rest) };
+        if at > 0 && next.len() == rest.len() {
+            return None;
+        }
+        rest = next.strip_prefix(word)?;
+    }
     let at = text.len() - rest.len();
     if open.is_some() {
         let tail = rest.find(|c: char| !c.is_alphanumeric() && c != '\'').unwrap_or(rest.len());
@@ -178,6 +188,7 @@ mod tests {
             "YES!!",
             "Hi,\nyes please, deleting it.",
             "Hi yes",
+            "yes, it. Yes! Please: it",
             "Dear privacy team at Flexus,\nyes\nBest regards\nJane Doe\n+1 555 0100",
             "Yes\nJane Doe",
             "はい、削除してください。",
