@@ -1,5 +1,7 @@
 //! A text that consists of nothing but known phrases: the way to be sure of a yes.
 
+use std::collections::BTreeSet;
+
 use super::super::text::normalize;
 use super::super::words::{Line, Words};
 
@@ -79,38 +81,55 @@ impl Phrases {
     ) -> Option<()> {
         let mut rest = without_separators(&line.text);
         if *reading == Reading::Greeting
-            && let Some(greeting) = longest(&self.greets, rest)
+            && let Some(greeting) = phrases_of(&self.greets, rest).max()
         {
             rest = self.behind_greeting(rest.get(greeting..)?);
         }
-        while !rest.is_empty() {
-            let next = match saw {
-                None => longest(&self.begins, rest),
-                Some(_) => longest(&self.begins, rest).max(longest(&self.goes_on, rest)),
-            };
-            let closing = longest(&self.closes, rest).filter(|_| saw.is_some());
-            if closing > next {
-                *reading = Reading::Signature(0);
-                rest = without_separators(rest.get(closing?..)?);
-                if rest.split_whitespace().count() <= SIGNED_WORDS_MAX {
-                    return Some(());
-                }
+        if rest.is_empty() {
+            return Some(());
+        }
+        let (first, closes) = self.walk(rest, saw.is_some())?;
+        saw.get_or_insert(first);
+        *reading = if closes { Reading::Signature(0) } else { Reading::Answer };
+        Some(())
+    }
+
+    /// Whether phrases make up the rest of a line in some way: the first of them, and whether
+    /// one of them closes the text.
+    fn walk<'t>(&self, line: &'t str, has_begun: bool) -> Option<(&'t str, bool)> {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![(line, has_begun, false, None)];
+        while let Some((rest, has_begun, closes, first)) = todo.pop() {
+            let rest = without_separators(rest);
+            let signed = closes && rest.split_whitespace().count() <= SIGNED_WORDS_MAX;
+            if rest.is_empty() || signed {
+                return Some((first.unwrap_or_default(), closes)).filter(|_| has_begun);
+            }
+            if !seen.insert((rest.len(), has_begun, closes)) {
                 continue;
             }
-            let phrase = next?;
-            saw.get_or_insert(rest.get(..phrase)?);
-            if *reading == Reading::Greeting {
-                *reading = Reading::Answer;
+            let mut follow = |lists: &[&Vec<String>], closes| {
+                for length in lists.iter().flat_map(|list| phrases_of(list, rest)) {
+                    if let (Some(phrase), Some(next)) = (rest.get(..length), rest.get(length..)) {
+                        todo.push((next, true, closes, first.or(Some(phrase))));
+                    }
+                }
+            };
+            match has_begun {
+                true => {
+                    follow(&[&self.begins, &self.goes_on], closes);
+                    follow(&[&self.closes], true);
+                }
+                false => follow(&[&self.begins], closes),
             }
-            rest = without_separators(rest.get(phrase..)?);
         }
-        Some(())
+        None
     }
 
     /// What follows the name of whoever is greeted.
     fn behind_greeting<'t>(&self, rest: &'t str) -> &'t str {
         let rest = without_separators(rest);
-        if longest(&self.begins, rest).is_some() {
+        if phrases_of(&self.begins, rest).next().is_some() {
             return rest;
         }
         let end = rest.find([',', '.', '!', ':', ';', '、', '。']).unwrap_or(rest.len());
@@ -139,9 +158,9 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || ",.!¡:;-_\"'()*~/&+、。・「」…✓✔✅👍🙏🙂😊".contains(c)
 }
 
-/// Octets of the longest phrase that `text` begins with and that ends where a word does.
-fn longest(phrases: &[String], text: &str) -> Option<usize> {
-    phrases.iter().filter_map(|phrase| begins_with(text, phrase)).max()
+/// Octets of the phrases that `text` begins with and that end where a word does.
+fn phrases_of(phrases: &[String], text: &str) -> impl Iterator<Item = usize> {
+    phrases.iter().filter_map(move |phrase| begins_with(text, phrase))
 }
 
 fn begins_with(text: &str, phrase: &str) -> Option<usize> {
