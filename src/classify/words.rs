@@ -25,6 +25,8 @@ pub(super) struct Line {
     pub(super) text: String,
     /// Whether it may be nothing but a name, by its capitals.
     pub(super) may_be_a_name: bool,
+    /// How many words at its end are written as names are.
+    pub(super) names_at_end: usize,
     /// Whether it may stand below a name: a role, a firm, a number, an address.
     pub(super) may_be_signed: bool,
 }
@@ -48,6 +50,11 @@ impl Words {
             words.join(&text);
             words.lines.push(Line {
                 may_be_a_name: may_be_a_name(line),
+                names_at_end: line
+                    .split_whitespace()
+                    .rev()
+                    .take_while(|word| is_named(word))
+                    .count(),
                 may_be_signed: may_be_signed(line),
                 text,
             });
@@ -117,9 +124,12 @@ fn may_be_a_name(line: &str) -> bool {
 
 /// Whether most of its words are written as in names, numbers and addresses.
 fn may_be_signed(line: &str) -> bool {
-    let is_named = |word: &&str| word.contains(['@', '/']) || !word.starts_with(char::is_lowercase);
     let words = line.split_whitespace().count();
-    line.split_whitespace().filter(is_named).count() * 2 > words
+    line.split_whitespace().filter(|word| is_named(word)).count() * 2 > words
+}
+
+fn is_named(word: &str) -> bool {
+    word.contains(['@', '/']) || !word.starts_with(char::is_lowercase)
 }
 
 #[cfg(test)]

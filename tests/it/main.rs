@@ -1,6 +1,7 @@
 //! Everything that needs more than one module: one binary, one harness.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
 mod answers;
+mod answers_of_people;
 mod authority;
 mod authority_by_mail;
 mod authority_by_page;

@@ -69,7 +69,12 @@ impl Phrases {
 
     /// Whether a line consists of phrases.
     fn reads(&self, line: &str) -> Option<()> {
-        let line = Line { text: line.to_owned(), may_be_a_name: false, may_be_signed: false };
+        let line = Line {
+            text: line.to_owned(),
+            may_be_a_name: false,
+            names_at_end: 0,
+            may_be_signed: false,
+        };
         self.read_line(&line, &mut Reading::Answer, &mut Some(""))
     }
 
@@ -88,20 +93,21 @@ impl Phrases {
         if rest.is_empty() {
             return Some(());
         }
-        let (first, closes) = self.walk(rest, saw.is_some())?;
+        let names = line.names_at_end.min(SIGNED_WORDS_MAX);
+        let (first, closes) = self.walk(rest, saw.is_some(), names)?;
         saw.get_or_insert(first);
         *reading = if closes { Reading::Signature(0) } else { Reading::Answer };
         Some(())
     }
 
-    /// Whether phrases make up the rest of a line in some way: the first of them, and whether
-    /// one of them closes the text.
-    fn walk<'t>(&self, line: &'t str, has_begun: bool) -> Option<(&'t str, bool)> {
+    /// Whether phrases make up the rest of a line in some way, but for so many words of a name
+    /// behind closing words: the first of them, and whether one of them closes the text.
+    fn walk<'t>(&self, line: &'t str, has_begun: bool, names: usize) -> Option<(&'t str, bool)> {
         let mut seen = BTreeSet::new();
         let mut todo = vec![(line, has_begun, false, None)];
         while let Some((rest, has_begun, closes, first)) = todo.pop() {
             let rest = without_separators(rest);
-            let signed = closes && rest.split_whitespace().count() <= SIGNED_WORDS_MAX;
+            let signed = closes && rest.split_whitespace().count() <= names;
             if rest.is_empty() || signed {
                 return Some((first.unwrap_or_default(), closes)).filter(|_| has_begun);
             }
@@ -207,6 +213,7 @@ mod tests {
             "YES!!",
             "Hi,\nyes please, deleting it.",
             "Hi yes",
+            "yes, thanks Jane Doe",
             "yes, it. Yes! Please: it",
             "Dear privacy team at Flexus,\nyes\nBest regards\nJane Doe\n+1 555 0100",
             "Yes\nJane Doe",
@@ -226,6 +233,7 @@ mod tests {
             "Hi, yes\nA B\nC D\nE F",
             "please yes",
             "はい、しかし",
+            "yes, thanks stop it",
             "yes\nThanks\nI will call my lawyer",
             "yes, thanks, I will think about it",
         ] {
