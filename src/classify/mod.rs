@@ -363,7 +363,9 @@ impl Reading<'_> {
         let words = Words::of_mail(mail);
         let heard = self.rules.hear(&words);
         let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;
-        match (says(Kind::AnswerYes), says(Kind::AnswerNo), says(Kind::Withdrawal)) {
+        // What is yes in one language may be thanks in another: Polish "tak", Danish "tak".
+        let means_else = words.is_brief() && heard.speaks_against(Kind::AnswerYes);
+        match (says(Kind::AnswerYes) && !means_else, says(Kind::AnswerNo), says(Kind::Withdrawal)) {
             (true, false, false) => Answer::Yes,
             (false, true, false) => Answer::No,
             (false, _, true) => Answer::Withdraw,

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use icu_normalizer::DecomposingNormalizerBorrowed;
+use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use regex::Regex;
 
 use crate::mail::EmailAddress;
@@ -51,7 +51,11 @@ pub fn normalize(text: &str) -> String {
 /// Letters beyond ASCII: lower case, decomposed, without what stands above or below them.
 pub(super) fn fold(text: &str, push: &mut impl FnMut(char)) {
     const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
-    for c in NFKD.normalize_iter(text.chars().flat_map(char::to_lowercase)) {
+    const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
+    let apart = NFKD.normalize_iter(text.chars().flat_map(char::to_lowercase));
+    // The marks of kana and Hangul are no accents: put back where they belong.
+    let apart = apart.filter(|c| !matches!(c, '\u{300}'..='\u{36f}'));
+    for c in NFC.normalize_iter(apart) {
         match c {
             // Accents; soft hyphens and zero-width characters are there for the eye only.
             '\u{300}'..='\u{36f}'
@@ -179,6 +183,7 @@ mod tests {
         check("usuń moje łącze", "usun moje lacze");
         check("Διαγραφή των ΔΕΔΟΜΈΝΩΝ μας", "διαγραφη των δεδομενων μασ");
         check("de\u{ad}lete", "delete");
+        check("データ、ガ", "データ、ガ");
         assert_eq!(
             bare_subject("RE: Fwd: [EXT] [ticket #3] Re[2]: Data  Deletion Request"),
             "data deletion request"

@@ -62,6 +62,11 @@ impl Words {
         words
     }
 
+    /// Whether it is too short to tell its language.
+    pub(super) fn is_brief(&self) -> bool {
+        self.own.split_whitespace().count() <= BRIEF_WORDS_MAX
+    }
+
     /// Without its subject.
     pub(super) fn without_subject(&self) -> Words {
         Words { subject: String::new(), ..self.clone() }
@@ -104,6 +109,8 @@ impl Words {
     }
 }
 
+/// Words that may be of several languages.
+const BRIEF_WORDS_MAX: usize = 2;
 /// Characters after which a word has ended.
 const WORD_CHARS_MAX: usize = 60;
 /// Words of a name at most.

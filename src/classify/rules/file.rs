@@ -101,6 +101,9 @@ enum Place {
     Anywhere,
     /// All of the own words: they consist of the rule's phrases and nothing else.
     Whole,
+    /// What is left of them beside the phrases of a rule for the whole: names and signatures. All
+    /// of them, where they do not consist of phrases.
+    Unlisted,
 }
 
 impl RuleFile {
@@ -152,8 +155,11 @@ impl RuleFile {
 
     pub(super) fn judge(&self, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
         let mut fired: Vec<&Rule> = Vec::new();
+        let mut phrases = self.rules.iter().filter(|rule| rule.place == Place::Whole);
+        let listed = phrases.find_map(|rule| rule.phrases.are_all_of(words));
+        let unlisted = listed.as_ref().map_or(&words.own, |listed| &listed.unlisted);
         for rule in &self.rules {
-            if let Some(saw) = rule.sees(words) {
+            if let Some(saw) = rule.sees(words, unlisted) {
                 evidence.push(Evidence {
                     rule: format!("{}/{}", self.path.trim_end_matches(".toml"), rule.name),
                     weight: rule.weight,
@@ -319,16 +325,18 @@ impl Rule {
 
     fn sees_text(&self, text: &str) -> bool {
         let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
-        self.sees(&Words::of(subject, own)).is_some()
+        let words = Words::of(subject, own);
+        self.sees(&words, &words.own).is_some()
     }
 
-    fn sees<'t>(&self, words: &'t Words) -> Option<&'t str> {
+    fn sees<'t>(&self, words: &'t Words, unlisted: &'t str) -> Option<&'t str> {
         let find = |text: &'t str| self.pattern()?.find(text).map(|found| found.as_str());
         match self.place {
             Place::Subject => find(&words.subject),
             Place::OwnWords => find(&words.own),
             Place::Anywhere => find(&words.subject).or_else(|| find(&words.own)),
-            Place::Whole => self.phrases.are_all_of(words),
+            Place::Whole => self.phrases.are_all_of(words).map(|listed| listed.saw),
+            Place::Unlisted => find(unlisted),
         }
     }
 }

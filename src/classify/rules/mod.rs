@@ -252,6 +252,12 @@ impl Heard<'_> {
         });
         judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
     }
+
+    /// Whether a file of that kind is as sure of the contrary.
+    pub fn speaks_against(&self, kind: Kind) -> bool {
+        let mut files = self.rules.files.iter().filter(|file| file.is_of(kind));
+        files.any(|file| file.judge(self.words, &mut Vec::new()).sum <= -ACTS_FROM)
+    }
 }
 
 #[cfg(test)]

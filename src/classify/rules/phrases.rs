@@ -14,6 +14,8 @@ const SIGNATURE_OCTETS_MAX: usize = 120;
 const NAME_LINES_MAX: usize = 2;
 /// Words of a name in the line of a closing word: "Thanks, Jane Doe".
 const SIGNED_WORDS_MAX: usize = 3;
+/// Words of a name that need no closing words before them.
+const FULL_NAME_WORDS: usize = 2;
 /// Words behind a greeting: "Dear privacy team of Flexus,".
 const GREETED_WORDS_MAX: usize = 6;
 
@@ -39,19 +41,26 @@ impl Phrases {
         Phrases { begins, goes_on, greets, closes }
     }
 
-    /// What they say first, when the whole text consists of them.
-    pub(super) fn are_all_of<'t>(&self, words: &'t Words) -> Option<&'t str> {
+    /// What they say first, when the whole text consists of them, and what stands there beside
+    /// them: names and signatures.
+    pub(super) fn are_all_of<'t>(&self, words: &'t Words) -> Option<Listed<'t>> {
         if words.own.len() > TEXT_OCTETS_MAX {
             return None;
         }
         let mut reading = Reading::Greeting;
         let (mut saw, mut names) = (None, 0);
+        let mut unlisted = String::new();
         for line in &words.lines {
             if let Reading::Signature(lines) = &mut reading {
                 *lines += 1;
                 let fits = *lines <= SIGNATURE_LINES_MAX && line.text.len() <= SIGNATURE_OCTETS_MAX;
-                if !fits || !(line.may_be_signed || self.reads(&line.text).is_some()) {
+                let is_listed = self.reads(&line.text).is_some();
+                if !fits || !(line.may_be_signed || is_listed) {
                     return None;
+                }
+                if !is_listed {
+                    unlisted.push_str(&line.text);
+                    unlisted.push('\n');
                 }
                 continue;
             }
@@ -60,30 +69,29 @@ impl Phrases {
                 if names > NAME_LINES_MAX {
                     return None;
                 }
+                unlisted.push_str(&line.text);
+                unlisted.push('\n');
                 continue;
             }
-            self.read_line(line, &mut reading, &mut saw)?;
+            let rest = self.read_line(line, &mut reading, &mut saw)?;
+            unlisted.push_str(rest);
+            unlisted.push('\n');
         }
-        saw
+        Some(Listed { saw: saw?, unlisted })
     }
 
     /// Whether a line consists of phrases.
     fn reads(&self, line: &str) -> Option<()> {
-        let line = Line {
-            text: line.to_owned(),
-            may_be_a_name: false,
-            names_at_end: 0,
-            may_be_signed: false,
-        };
-        self.read_line(&line, &mut Reading::Answer, &mut Some(""))
+        self.walk(line, true, 0).map(|_| ())
     }
 
+    /// Reads a line on; what remains of it is a name behind closing words.
     fn read_line<'t>(
         &self,
         line: &'t Line,
         reading: &mut Reading,
         saw: &mut Option<&'t str>,
-    ) -> Option<()> {
+    ) -> Option<&'t str> {
         let mut rest = without_separators(&line.text);
         if *reading == Reading::Greeting
             && let Some(greeting) = phrases_of(&self.greets, rest).max()
@@ -91,25 +99,32 @@ impl Phrases {
             rest = self.behind_greeting(rest.get(greeting..)?);
         }
         if rest.is_empty() {
-            return Some(());
+            return Some("");
         }
         let names = line.names_at_end.min(SIGNED_WORDS_MAX);
-        let (first, closes) = self.walk(rest, saw.is_some(), names)?;
+        let (first, closes, name) = self.walk(rest, saw.is_some(), names)?;
         saw.get_or_insert(first);
         *reading = if closes { Reading::Signature(0) } else { Reading::Answer };
-        Some(())
+        Some(name)
     }
 
     /// Whether phrases make up the rest of a line in some way, but for so many words of a name
-    /// behind closing words: the first of them, and whether one of them closes the text.
-    fn walk<'t>(&self, line: &'t str, has_begun: bool, names: usize) -> Option<(&'t str, bool)> {
+    /// behind closing words: the first of them, whether one of them closes the text, the name.
+    fn walk<'t>(
+        &self,
+        line: &'t str,
+        has_begun: bool,
+        names: usize,
+    ) -> Option<(&'t str, bool, &'t str)> {
         let mut seen = BTreeSet::new();
         let mut todo = vec![(line, has_begun, false, None)];
         while let Some((rest, has_begun, closes, first)) = todo.pop() {
             let rest = without_separators(rest);
-            let signed = closes && rest.split_whitespace().count() <= names;
+            // A single word with a capital may be anything, but behind closing words.
+            let left = rest.split_whitespace().count();
+            let signed = left <= names && (closes || (has_begun && left >= FULL_NAME_WORDS));
             if rest.is_empty() || signed {
-                return Some((first.unwrap_or_default(), closes)).filter(|_| has_begun);
+                return Some((first.unwrap_or_default(), closes, rest)).filter(|_| has_begun);
             }
             if !seen.insert((rest.len(), has_begun, closes)) {
                 continue;
@@ -145,6 +160,15 @@ impl Phrases {
             false => without_separators(behind),
         }
     }
+}
+
+/// A text that consists of phrases.
+#[derive(Clone, Debug)]
+pub(super) struct Listed<'t> {
+    /// What it says first.
+    pub(super) saw: &'t str,
+    /// What no list has: names and signatures, line by line.
+    pub(super) unlisted: String,
 }
 
 /// How far one has read.
@@ -214,6 +238,7 @@ mod tests {
             "Hi,\nyes please, deleting it.",
             "Hi yes",
             "yes, thanks Jane Doe",
+            "yes, it, Jane Doe",
             "yes, it. Yes! Please: it",
             "Dear privacy team at Flexus,\nyes\nBest regards\nJane Doe\n+1 555 0100",
             "Yes\nJane Doe",
@@ -234,6 +259,7 @@ mod tests {
             "please yes",
             "はい、しかし",
             "yes, thanks stop it",
+            "yes, Stop",
             "yes\nThanks\nI will call my lawyer",
             "yes, thanks, I will think about it",
         ] {
