@@ -45,6 +45,13 @@ pub(super) fn visible_text(message: &Message<'_>, raw: &[u8], bytes_max: usize) 
     without_invisible(cut(&text, bytes_max))
 }
 
+/// The source of the first HTML part that is shown as part of the text; empty without one.
+pub(super) fn html(message: &Message<'_>, raw: &[u8], bytes_max: usize) -> String {
+    let mut parts = message.html_body.iter().filter_map(|id| message.part(*id));
+    let part = parts.find(|part| matches!(part.body, PartType::Html(_)));
+    part.map_or(String::new(), |part| cut(&decoded(part, raw, bytes_max), bytes_max).to_owned())
+}
+
 /// The texts of those `parts` that `is_wanted`.
 fn joined(
     message: &Message<'_>,

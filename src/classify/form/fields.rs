@@ -1,0 +1,299 @@
+//! The fields of a notification: labels and what was entered behind them. The values are a
+//! stranger's text, which may look like labels; what cannot be told apart is not guessed.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::labels::{Kind, Labels};
+use crate::mail::EmailAddress;
+use crate::mail::html::Block;
+
+/// Fields that are read of one notification.
+const FIELDS_MAX: usize = 200;
+/// Characters from which on a value is somebody's text, whatever its label says.
+const FREE_TEXT_CHARS: usize = 120;
+
+/// How a service writes a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// HTML: label and value in cells, paragraphs or headings of their own.
+    Cells,
+    /// HTML: a bold label and its value in one paragraph.
+    BoldLabel,
+    /// `label: value`, or `label:` and the value in the lines below.
+    Colon,
+    /// A line with the label alone, and the value in the lines below.
+    Lines,
+}
+
+/// One field. Debug does not show what was entered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Field {
+    /// The label as it stands there.
+    pub label: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// What was entered, line by line.
+    pub value: String,
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<field: {}, {} octets>", self.kind.as_str(), self.value.len())
+    }
+}
+
+/// The fields of a notification, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fields {
+    /// All that were found.
+    pub all: Vec<Field>,
+    /// Whether the labels look different from anything that could stand in a value, so that a
+    /// label behind the message is a label, too.
+    pub sure: bool,
+}
+
+/// Why no address is taken from a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// No label of an address.
+    NoLabel,
+    /// Nothing, or no single plain address, stands behind the label.
+    NotAnAddress,
+    /// Several labels, with different addresses.
+    Several,
+    /// Only behind the message, where it may be part of it.
+    BehindMessage,
+}
+
+impl Missing {
+    /// What is wrong, and what helps, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Missing::NoLabel => {
+                "no field is known to hold an address; name its label in bot.toml: [[form]] address = \"…\""
+            }
+            Missing::NotAnAddress => "the address field does not hold exactly one plain address",
+            Missing::Several => {
+                "several fields hold different addresses; name the one that counts in bot.toml: [[form]] address = \"…\""
+            }
+            Missing::BehindMessage => {
+                "the address stands behind the message, where a visitor may have written it; put the field in front of the message in the form"
+            }
+        }
+    }
+}
+
+impl Fields {
+    /// The fields of HTML in one of its shapes.
+    pub fn of_blocks(blocks: &[Block], shape: Shape, labels: &Labels) -> Fields {
+        let mut fields = match shape {
+            Shape::Cells => cells(blocks, labels),
+            Shape::BoldLabel => {
+                let all = blocks.iter().flat_map(|block| bold_labels(block, labels)).collect();
+                Fields { all, sure: true }
+            }
+            Shape::Colon | Shape::Lines => {
+                let texts: Vec<String> = blocks.iter().map(Block::text).collect();
+                return Fields::of_lines(&texts.join("\n"), shape, labels);
+            }
+        };
+        fields.all.truncate(FIELDS_MAX);
+        fields
+    }
+
+    /// The fields of plain text.
+    pub fn of_lines(text: &str, shape: Shape, labels: &Labels) -> Fields {
+        let mut all: Vec<Field> = Vec::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match label_line(line, shape, labels) {
+                Some(_) if all.len() >= FIELDS_MAX => break,
+                Some(field) => all.push(field),
+                None => {
+                    if let Some(field) = all.last_mut() {
+                        if !field.value.is_empty() {
+                            field.value.push('\n');
+                        }
+                        field.value.push_str(line);
+                    }
+                }
+            }
+        }
+        Fields { all, sure: false }
+    }
+
+    /// Whether there is a field for the address.
+    pub fn name_an_address(&self) -> bool {
+        self.addresses().next().is_some()
+    }
+
+    /// The address that was entered. `behind` may vouch for one that stands behind the message:
+    /// the Reply-To of a service that takes it from the checked field.
+    ///
+    /// # Errors
+    /// Why nobody can be asked.
+    pub fn address(&self, behind: Option<&EmailAddress>) -> Result<EmailAddress, Missing> {
+        let message_at = self.all.iter().position(is_free_text).unwrap_or(self.all.len());
+        let (before, after): (Vec<_>, Vec<_>) =
+            self.addresses().partition(|(index, _)| *index < message_at);
+        let first = if before.is_empty() { &after } else { &before };
+        let mut found: Option<EmailAddress> = None;
+        for (_, field) in first {
+            let entered = match (entered_address(&field.value, !self.sure), field.kind) {
+                (Some(entered), _) => entered,
+                // "May we send you e-mails?" is no address field.
+                (None, Kind::PerhapsAddress) if !field.value.contains('@') => continue,
+                (None, _) => return Err(Missing::NotAnAddress),
+            };
+            match &found {
+                Some(other) if *other != entered => return Err(Missing::Several),
+                _ => found = Some(entered),
+            }
+        }
+        let found = found.ok_or(Missing::NoLabel)?;
+        let is_vouched = self.sure || behind == Some(&found);
+        if before.is_empty() && !is_vouched { Err(Missing::BehindMessage) } else { Ok(found) }
+    }
+
+    /// Whether a field in front of the message holds this address and nothing else.
+    pub fn hold(&self, address: &EmailAddress) -> bool {
+        let front = self.all.iter().take_while(|field| !is_free_text(field));
+        let holds = |field: &Field| entered_address(&field.value, false).as_ref() == Some(address);
+        front.filter(|field| holds(field)).count() == 1
+    }
+
+    /// The values of one kind, one below the other.
+    pub fn text(&self, kind: Kind) -> String {
+        let of_kind = self.all.iter().filter(|field| field.kind == kind);
+        of_kind.map(|field| field.value.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = (usize, &Field)> {
+        self.all.iter().enumerate().filter(|(_, field)| field.kind.may_be_address())
+    }
+}
+
+fn is_free_text(field: &Field) -> bool {
+    let is_long = || field.value.lines().any(|line| line.chars().nth(FREE_TEXT_CHARS).is_some());
+    field.kind == Kind::Message || (!field.kind.may_be_address() && is_long())
+}
+
+/// One address, alone. Lines below it may belong to a label that is not known, but may not be
+/// a second address; where `has_rest` is not set, there may be none.
+fn entered_address(value: &str, has_rest: bool) -> Option<EmailAddress> {
+    let mut lines = value.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let ends = if has_rest {
+        lines.next().is_none_or(|line| !line.contains('@'))
+    } else {
+        lines.next().is_none()
+    };
+    ends.then(|| EmailAddress::parse(without_link(first)).ok())?
+}
+
+/// `jane@example.org` out of what mail programs and services make of it: `<jane@example.org>`,
+/// `jane@example.org <mailto:jane@example.org>`, `[jane@example.org](mailto:jane@example.org)`.
+fn without_link(text: &str) -> &str {
+    let text = text.trim_matches('*').trim();
+    if let Some((shown, target)) = text.split_once("mailto:") {
+        let target = target.trim_end_matches([')', '>', ']']);
+        let shown = shown.trim_matches(['[', ']', '(', '<', ' ']);
+        // What is shown is not where it leads: neither counts.
+        return if shown.is_empty() || shown == target { target } else { "" };
+    }
+    text.strip_prefix('<').and_then(|inside| inside.strip_suffix('>')).unwrap_or(text)
+}
+
+/// The field that a line begins, if it begins one.
+fn label_line(line: &str, shape: Shape, labels: &Labels) -> Option<Field> {
+    let plain = line.trim_matches('*');
+    let (label, value) = match shape {
+        Shape::Lines => (plain, ""),
+        // "--- Email ---" stands alone in its line.
+        _ if plain.starts_with("--- ") && plain.ends_with(" ---") => (plain, ""),
+        _ => plain.split_once([':', '：'])?,
+    };
+    let kind = labels.kind(label)?;
+    let value = value.trim_start_matches('*').trim();
+    Some(Field { label: label.trim().to_owned(), kind, value: value.to_owned() })
+}
+
+/// Label blocks and value blocks: they look different from each other, and the first label of
+/// an address shows how a label looks.
+fn cells(blocks: &[Block], labels: &Labels) -> Fields {
+    let texts: Vec<String> = blocks.iter().map(Block::text).collect();
+    let kind_at = |index: usize| texts.get(index).and_then(|text| labels.kind(text));
+    let first = (0..blocks.len()).find(|index| kind_at(*index).is_some_and(Kind::may_be_address));
+    let Some(first) = first else { return Fields::default() };
+    let look = |index: usize| blocks.get(index).map(|block: &Block| &block.look);
+    let label_look = look(first);
+    let sure = look(first + 1) != label_look;
+    let mut fields = Fields { all: Vec::new(), sure };
+    for (index, text) in texts.iter().enumerate() {
+        let kind = match kind_at(index) {
+            known if sure && look(index) == label_look => Some(known.unwrap_or(Kind::Other)),
+            known if !sure => known,
+            _ => None,
+        };
+        match (kind, fields.all.last_mut()) {
+            (Some(kind), _) => {
+                fields.all.push(Field { label: text.clone(), kind, value: String::new() });
+            }
+            (None, Some(field)) => add_block(field, text),
+            (None, None) => {}
+        }
+    }
+    fields
+}
+
+/// Adds a block to what was entered. Only a message has several; an address below an address
+/// is kept, so that two are seen to be two.
+fn add_block(field: &mut Field, text: &str) {
+    let is_more = field.kind == Kind::Message
+        || (field.kind.may_be_address() && entered_address(text, false).is_some());
+    if field.value.is_empty() {
+        field.value.push_str(text);
+    } else if is_more {
+        field.value.push('\n');
+        field.value.push_str(text);
+    }
+}
+
+/// `<b>Label:</b> value`, once or several times in one block.
+fn bold_labels(block: &Block, labels: &Labels) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::new();
+    let text = block.text();
+    if block.look.bold {
+        // Nothing was entered.
+        let kind = labels.kind(&text).filter(|_| text.ends_with([':', '：']));
+        return kind
+            .map(|kind| Field { label: text, kind, value: String::new() })
+            .into_iter()
+            .collect();
+    }
+    let mut begins_line = true;
+    for run in &block.runs {
+        let text = run.text.trim();
+        let ends_in_colon = text.ends_with([':', '：']);
+        let kind = labels.kind(text).or(ends_in_colon.then_some(Kind::Other));
+        match (kind, fields.last_mut()) {
+            (Some(kind), _) if run.bold && begins_line => {
+                fields.push(Field { label: text.to_owned(), kind, value: String::new() });
+            }
+            (_, Some(field)) => {
+                field.value.push_str(&run.text);
+            }
+            (_, None) => {}
+        }
+        if !text.is_empty() {
+            begins_line = run.text.trim_end_matches(' ').ends_with('\n');
+        }
+    }
+    for field in &mut fields {
+        let value = field.value.trim().trim_start_matches([':', '：']).trim();
+        field.value = value.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    }
+    fields
+}
