@@ -31,11 +31,7 @@ pub(super) fn old(classification: &Classification, mail: &Mail) -> Handled {
 const PROPOSED_MAX: usize = 20;
 
 /// Whom staff may open a case for: a suggestion, whatever it is.
-pub(super) fn proposal(
-    why: ForStaff,
-    mail: &Mail,
-    form: Option<&FormEntry>,
-) -> Vec<EmailAddress> {
+pub(super) fn proposal(why: ForStaff, mail: &Mail, form: Option<&FormEntry>) -> Vec<EmailAddress> {
     // Of a form's notification, whoever was entered and never who sent it.
     let author = match form {
         Some(entry) => entry.address.clone(),

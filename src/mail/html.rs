@@ -1,4 +1,4 @@
-//! An HTML part as its reader sees it: block after block, what is hidden left out. One pass,
+//! An HTML part as its reader sees it: block after block, what is hidden told apart. One pass,
 //! bounded; what is malformed ends up as text or as nothing, never as an error.
 
 use std::fmt;
@@ -21,6 +21,8 @@ pub struct Block {
     pub look: Look,
     /// Its text, wherever it turns bold or plain. Lines end with `\n`.
     pub runs: Vec<Run>,
+    /// Whether its reader does not see it.
+    pub hidden: bool,
 }
 
 /// What tells the blocks that a program writes from each other.
@@ -66,7 +68,7 @@ impl Html {
         self.0.is_empty()
     }
 
-    /// The visible blocks that hold text, in order.
+    /// The blocks that hold text, in order.
     pub fn blocks(&self) -> Vec<Block> {
         let mut reader = Reader::default();
         let mut rest = self.0.as_str();
@@ -165,7 +167,7 @@ struct Reader {
 
 impl Reader {
     fn text(&mut self, raw: &str) {
-        if raw.is_empty() || self.hidden.is_some() {
+        if raw.is_empty() {
             return;
         }
         let lines: Vec<String> = match self.preformatted {
@@ -193,16 +195,6 @@ impl Reader {
 
     fn tag<'h>(&mut self, tag: &Tag<'_>, after: &'h str) -> &'h str {
         let name = tag.name.as_str();
-        if let Some((hiding, open)) = &mut self.hidden {
-            if hiding == name {
-                *open = if tag.closes { *open - 1 } else { *open + 1 };
-                if *open == 0 {
-                    self.hidden = None;
-                    self.element.clear();
-                }
-            }
-            return after;
-        }
         if matches!(name, "script" | "style" | "title" | "template" | "head") && !tag.closes {
             return behind_closing(name, after);
         }
@@ -210,10 +202,7 @@ impl Reader {
             self.end_block();
             self.element = if tag.closes { String::new() } else { name.to_owned() };
         }
-        if !tag.closes && !is_void(name) && hides(tag.attributes) {
-            self.hidden = Some((name.to_owned(), 1));
-            return after;
-        }
+        self.hide_or_show(tag);
         let change = |count: usize| if tag.closes { count.saturating_sub(1) } else { count + 1 };
         match name {
             "tr" => self.column = 0,
@@ -228,6 +217,25 @@ impl Reader {
         after
     }
 
+    /// Keeps count of the element that hides, until it is closed.
+    fn hide_or_show(&mut self, tag: &Tag<'_>) {
+        let name = tag.name.as_str();
+        match &mut self.hidden {
+            Some((hiding, open)) if hiding == name && tag.closes && *open == 1 => {
+                self.end_block();
+                self.hidden = None;
+            }
+            Some((hiding, open)) if hiding == name => {
+                *open = if tag.closes { *open - 1 } else { *open + 1 };
+            }
+            None if !tag.closes && !is_void(name) && hides(tag.attributes) => {
+                self.end_block();
+                self.hidden = Some((name.to_owned(), 1));
+            }
+            _ => {}
+        }
+    }
+
     fn end_block(&mut self) {
         let runs = std::mem::take(&mut self.runs);
         let said = |run: &&Run| !run.text.trim().is_empty();
@@ -236,7 +244,7 @@ impl Reader {
             let is_cell = matches!(self.element.as_str(), "td" | "th");
             let column = if is_cell { self.column } else { 0 };
             let look = Look { element: self.element.clone(), column, bold };
-            self.blocks.push(Block { look, runs });
+            self.blocks.push(Block { look, runs, hidden: self.hidden.is_some() });
         }
     }
 }
@@ -338,7 +346,8 @@ mod tests {
             let column = if *column > 0 { column.to_string() } else { String::new() };
             format!("{element}{column}{bold} {}", block.text())
         };
-        let found: Vec<String> = Html::new(html.to_owned()).blocks().iter().map(told).collect();
+        let blocks = Html::new(html.to_owned()).blocks();
+        let found: Vec<String> = blocks.iter().filter(|block| !block.hidden).map(told).collect();
         assert_eq!(found, expected, "{html}");
     }
 
@@ -356,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_is_left_out() {
+    fn what_is_hidden_is_told_apart() {
         check("<div style=\"display: none\">x<div>y</div>z</div>w", &[" w"]);
         check("<p style='max-height:0px;opacity:0'>x</p><p hidden>y</p><p>z</p>", &["p z"]);
         check("<style>p{}</style><script>a<b</script><!-- <p>c</p> --><p>d</p>", &["p d"]);

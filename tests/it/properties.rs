@@ -26,8 +26,18 @@ fn desk() -> Desk {
 }
 
 fn form_setting(rule: &str, from: EmailAddress) -> FormSetting {
-    let (site, form, subject, purpose, address) = (None, None, None, None, None);
-    FormSetting { rule: rule.to_owned(), from: Some(from), site, form, subject, purpose, address }
+    let (site, form, subject, address) = (None, None, None, None);
+    let (purpose, authenticated) = (None, None);
+    FormSetting {
+        rule: rule.to_owned(),
+        from: Some(from),
+        site,
+        form,
+        subject,
+        purpose,
+        authenticated,
+        address,
+    }
 }
 
 /// Mails that go through most of the code.

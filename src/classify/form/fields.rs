@@ -14,6 +14,9 @@ const FIELDS_MAX: usize = 200;
 /// Characters from which on a value is somebody's text, whatever its label says.
 const FREE_TEXT_CHARS: usize = 120;
 
+/// Labels of addresses that are compared with each other.
+const ADDRESS_LABELS_MAX: usize = 20;
+
 /// How a service writes a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -108,7 +111,11 @@ impl Fields {
     pub fn of_lines(text: &str, shape: Shape, labels: &Labels) -> Fields {
         let mut all: Vec<Field> = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            match label_line(line, shape, labels) {
+            // In a message any line may speak of mail.
+            let in_message = all.last().is_some_and(|field| field.kind == Kind::Message);
+            let begun = label_line(line, shape, labels)
+                .filter(|field| !in_message || labels.whole_kind(&field.label).is_some());
+            match begun {
                 Some(_) if all.len() >= FIELDS_MAX => break,
                 Some(field) => all.push(field),
                 None => {
@@ -162,6 +169,12 @@ impl Fields {
         let front = self.all.iter().take_while(|field| !is_free_text(field));
         let holds = |field: &Field| entered_address(&field.value, false).as_ref() == Some(address);
         front.filter(|field| holds(field)).count() == 1
+    }
+
+    /// All that was entered but addresses, one below the other.
+    pub fn words(&self) -> String {
+        let others = self.all.iter().filter(|field| !field.kind.may_be_address());
+        others.map(|field| field.value.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// The values of one kind, one below the other.
@@ -220,14 +233,12 @@ fn label_line(line: &str, shape: Shape, labels: &Labels) -> Option<Field> {
     Some(Field { label: label.trim().to_owned(), kind, value: value.to_owned() })
 }
 
-/// Label blocks and value blocks: they look different from each other, and the first label of
-/// an address shows how a label looks.
+/// Label blocks and value blocks: they look different from each other.
 fn cells(blocks: &[Block], labels: &Labels) -> Fields {
     let texts: Vec<String> = blocks.iter().map(Block::text).collect();
     let kind_at = |index: usize| texts.get(index).and_then(|text| labels.kind(text));
-    let first = (0..blocks.len()).find(|index| kind_at(*index).is_some_and(Kind::may_be_address));
-    let Some(first) = first else { return Fields::default() };
     let look = |index: usize| blocks.get(index).map(|block: &Block| &block.look);
+    let Some(first) = first_label(blocks, &kind_at) else { return Fields::default() };
     let label_look = look(first);
     let sure = look(first + 1) != label_look;
     let mut fields = Fields { all: Vec::new(), sure };
@@ -246,6 +257,23 @@ fn cells(blocks: &[Block], labels: &Labels) -> Fields {
         }
     }
     fields
+}
+
+/// A label of an address that looks as labels do: as most of the labels that are known. A value
+/// may say "Email", too.
+fn first_label(blocks: &[Block], kind_at: &impl Fn(usize) -> Option<Kind>) -> Option<usize> {
+    let known: Vec<usize> = (0..blocks.len()).filter(|index| kind_at(*index).is_some()).collect();
+    let looks = |index: usize| blocks.get(index).map(|block| &block.look);
+    let alike = |index: usize| known.iter().filter(|other| looks(**other) == looks(index)).count();
+    let is_address = |index: &usize| kind_at(*index).is_some_and(Kind::may_be_address);
+    let mut best: Option<(usize, usize)> = None;
+    for index in known.iter().copied().filter(is_address).take(ADDRESS_LABELS_MAX) {
+        let count = alike(index);
+        if best.is_none_or(|(_, most)| count > most) {
+            best = Some((index, count));
+        }
+    }
+    best.map(|(index, _)| index)
 }
 
 /// Adds a block to what was entered. Only a message has several; an address below an address

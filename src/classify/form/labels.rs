@@ -126,7 +126,12 @@ impl Labels {
         self.whole.values().any(|kind| *kind == Kind::Address)
     }
 
-    /// What stands behind `label`; [`None`] where it is not known.
+    /// What stands behind `label`, where all of it is known.
+    pub fn whole_kind(&self, label: &str) -> Option<Kind> {
+        self.whole.get(&bare(label)).copied()
+    }
+
+    /// What stands behind `label`, or behind one with such words; [`None`] where neither is known.
     pub fn kind(&self, label: &str) -> Option<Kind> {
         // Who writes of their address writes it.
         if label.contains(['\n', '@']) || label.chars().nth(LABEL_CHARS_MAX).is_some() {

@@ -33,6 +33,8 @@ pub struct FormSetting {
     pub subject: Option<String>,
     /// Whether each entry asks for a deletion; the rule's word where it is left out.
     pub purpose: Option<Purpose>,
+    /// Whether its sender needs an aligned DMARC pass; the rule's word where it is left out.
+    pub authenticated: Option<bool>,
     /// The label of the field that holds the address, where several do or none is known.
     pub address: Option<String>,
 }
@@ -66,6 +68,10 @@ impl FormSetting {
         let names = [&self.site, &self.form];
         let names = names.into_iter().flatten().map(String::as_str);
         std::iter::once(self.rule.as_str()).chain(names).collect::<Vec<_>>().join(" ")
+    }
+
+    fn is_authenticated(&self, rule: &FormRule) -> bool {
+        self.authenticated.unwrap_or(rule.authenticated)
     }
 
     fn is_sent_by(&self, author: &EmailAddress, rule: &FormRule) -> bool {
@@ -126,50 +132,87 @@ pub(super) fn verdict(
     let ours = desk.forms.iter().filter_map(|form| Some((form, rules.form(&form.rule)?)));
     let mut ours = ours.filter(|(form, rule)| form.is_of(&sheet, author, rule));
     let Some((form, rule)) = ours.next() else {
-        return not_ours(&sheet, author, rules, evidence);
+        return not_ours(&sheet, author, desk, rules, evidence);
     };
     evidence.push(Evidence::of_form(rule, &mail.subject));
-    let reading = rule.read(&sheet, form.address.as_deref());
+    let reading = with_words(rule.read(&sheet, form.address.as_deref()), &sheet);
     let entry = FormEntry::of(&reading, Some(form.title()));
     let asks = match form.purpose.unwrap_or(rule.purpose) {
-        Purpose::Deletion => Strength::Acts,
-        Purpose::Contact => {
-            let subject = reading.subject.as_str();
-            rules.judge_text(Kind::DeletionRequest, subject, &reading.message, evidence)
-        }
+        Purpose::Deletion => Asks::Deletion,
+        Purpose::Contact => asks(&reading, rules, evidence),
     };
-    let is_authentic = !rule.authenticated || sender_auth.aligned_pass_for(author);
+    let is_authentic = !form.is_authenticated(rule) || sender_auth.aligned_pass_for(author);
     let verdict = match (asks, &reading.address) {
-        (Strength::Nothing, _) => Verdict::LeftAlone(LeftAlone::NotARequest),
+        (Asks::Nothing, _) => Verdict::LeftAlone(LeftAlone::NotARequest),
+        (Asks::Else(why), _) => Verdict::ForStaff(why),
         _ if !is_authentic => Verdict::ForStaff(ForStaff::FormNotAuthenticated),
         (_, Err(_)) => Verdict::ForStaff(ForStaff::FormWithoutAddress),
-        (Strength::Suggests, Ok(_)) => Verdict::ForStaff(ForStaff::PossibleFormRequest),
-        (Strength::Acts, Ok(entered)) => Verdict::FormEntry(entered.clone()),
+        (Asks::Perhaps, Ok(_)) => Verdict::ForStaff(ForStaff::PossibleFormRequest),
+        (Asks::Deletion, Ok(entered)) => Verdict::FormEntry(entered.clone()),
     };
     Some((verdict, entry))
 }
 
-/// A notification that `bot.toml` does not name, or other mail of a service. Nobody is asked,
-/// and the service is not answered; what asks for a deletion is shown to staff.
+/// A notification that `bot.toml` does not name, or other mail of who sends them. Nobody is
+/// asked, and a program is not answered; what asks for a deletion is shown to staff.
 fn not_ours(
     sheet: &Sheet,
     author: &EmailAddress,
+    desk: &Desk,
     rules: &RuleSet,
     evidence: &mut Vec<Evidence>,
 ) -> Option<(Verdict, FormEntry)> {
-    let mut all = rules.forms();
-    let rule = all.find(|rule| rule.is_sender(author) || rule.fits_shape(sheet))?;
-    let reading = rule.read(sheet, None);
-    let message = match reading.message.is_empty() {
-        true => sheet.lines().join("\n"),
-        false => reading.message.clone(),
+    let sends =
+        |form: &&FormSetting| form.from.as_ref().is_some_and(|from| from.same_mailbox(author));
+    let named = desk.forms.iter().find(sends).and_then(|form| rules.form(&form.rule));
+    let fits = |rule: &&FormRule| rule.is_sender(author) || rule.fits_shape(sheet);
+    let rule = named.or_else(|| rules.forms().find(fits))?;
+    let reading = with_words(rule.read(sheet, None), sheet);
+    let verdict = match asks(&reading, rules, evidence) {
+        Asks::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
+        Asks::Else(_) | Asks::Perhaps | Asks::Deletion => Verdict::ForStaff(ForStaff::FormNotOurs),
     };
-    let judged = rules.judge_text(Kind::DeletionRequest, &reading.subject, &message, evidence);
-    let verdict = match judged {
-        Strength::Nothing => Verdict::LeftAlone(LeftAlone::NotARequest),
-        Strength::Suggests | Strength::Acts => Verdict::ForStaff(ForStaff::FormNotOurs),
-    };
-    Some((verdict, FormEntry::of(&Reading { message, ..reading }, None)))
+    Some((verdict, FormEntry::of(&reading, None)))
+}
+
+/// What a visitor asks for.
+enum Asks {
+    Nothing,
+    /// By another right, or after an earlier request.
+    Else(ForStaff),
+    Perhaps,
+    Deletion,
+}
+
+/// What a visitor's words ask for, as those of a mail would.
+fn asks(reading: &Reading, rules: &RuleSet, evidence: &mut Vec<Evidence>) -> Asks {
+    let words = Words::of(&reading.subject, &reading.message);
+    let mut judge = |kind| rules.judge(kind, &words, evidence);
+    let deletion = judge(Kind::DeletionRequest).strength;
+    let earlier = judge(Kind::EarlierRequest).strength;
+    let company = judge(Kind::CompanyTalk).strength;
+    let other = judge(Kind::OtherRequest);
+    match (deletion, earlier, other.right) {
+        (_, Strength::Acts, _) => Asks::Else(ForStaff::EarlierRequest),
+        (Strength::Acts, Strength::Nothing, _) if company == Strength::Nothing => Asks::Deletion,
+        (Strength::Acts, ..) => Asks::Perhaps,
+        (_, _, Some(right)) if other.strength > Strength::Nothing => {
+            Asks::Else(ForStaff::by(right))
+        }
+        (Strength::Suggests, ..) => Asks::Perhaps,
+        (Strength::Nothing, ..) => Asks::Nothing,
+    }
+}
+
+/// Where no field is known to be the message, all that was entered may be; and where no field
+/// is known at all, all of the text.
+fn with_words(reading: Reading, sheet: &Sheet) -> Reading {
+    if !reading.message.is_empty() {
+        return reading;
+    }
+    let words = reading.fields.words();
+    let message = if words.trim().is_empty() { sheet.lines().join("\n") } else { words };
+    Reading { message, ..reading }
 }
 
 /// How a rule fares with a mail, for people.
@@ -212,7 +255,7 @@ pub fn explain(
             );
         }
         lacks.extend(rule.lacks(&sheet, form));
-        if rule.authenticated && !sender_auth.aligned_pass_for(author) {
+        if form.is_authenticated(rule) && !sender_auth.aligned_pass_for(author) {
             lacks.push(
                 "its sender has no aligned DMARC pass by [authentication] authserv_id".to_owned(),
             );

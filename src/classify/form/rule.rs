@@ -13,6 +13,9 @@ use crate::classify::rules::Trial;
 use crate::classify::text::{fold_pattern, normalize};
 use crate::mail::EmailAddress;
 
+/// Fields by which a notification is known without its sender.
+const FIELDS_MIN: usize = 2;
+
 /// What bot.toml has to tell about a form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -310,7 +313,8 @@ impl FormRule {
     pub fn is_entry(&self, sheet: &Sheet, own_subject: Option<&str>) -> bool {
         let fits = |patterns: &[Regex]| patterns.iter().any(|one| one.is_match(&sheet.subject));
         let is_own = own_subject.is_some_and(|own| sheet.subject.starts_with(&normalize(own)));
-        let is_other = fits(&self.compiled().other_mail) || sheet.any_line(&self.compiled().other_mail);
+        let is_other =
+            fits(&self.compiled().other_mail) || sheet.any_line(&self.compiled().other_mail);
         let is_named =
             is_own || fits(&self.compiled().subject) || sheet.any_line(&self.compiled().says);
         is_named && !is_other
@@ -319,11 +323,13 @@ impl FormRule {
     /// Whether a mail of nobody in particular is a notification of this service: by its subject,
     /// at little cost, and then by its fields.
     pub fn fits_shape(&self, sheet: &Sheet) -> bool {
-        if !self.by_shape || !self.compiled().subject.iter().any(|one| one.is_match(&sheet.subject)) {
+        if !self.by_shape || !self.compiled().subject.iter().any(|one| one.is_match(&sheet.subject))
+        {
             return false;
         }
         let says = self.says.is_empty() || sheet.any_line(&self.compiled().says);
-        says && self.read(sheet, None).fields.name_an_address()
+        let is_known = |field: &&Field| field.kind != Kind::Other;
+        says && self.read(sheet, None).fields.all.iter().filter(is_known).count() >= FIELDS_MIN
     }
 
     /// Which of a setting's names the mail does not bear; [`None`] when it is that form's.
@@ -355,6 +361,9 @@ impl FormRule {
         let vouched = sheet.reply_to.as_ref().filter(|_| self.reply_to);
         let address = match (fields.address(vouched), vouched) {
             (Err(Missing::NoLabel), Some(entered)) if fields.hold(entered) => Ok(entered.clone()),
+            (Ok(entered), _) if self.is_contradicted(&entered, sheet, labels) => {
+                Err(Missing::Several)
+            }
             (read, _) => read,
         };
         let is_end = |line: &&str| {
@@ -366,6 +375,13 @@ impl FormRule {
         let subject = fields.text(Kind::Subject);
         let subject = subject.lines().next().unwrap_or_default().to_owned();
         Reading { address, message: message.join("\n").trim().to_owned(), subject, fields }
+    }
+
+    /// Whether a field out of sight holds another address: somebody wrote HTML into the form.
+    fn is_contradicted(&self, entered: &EmailAddress, sheet: &Sheet, labels: &Labels) -> bool {
+        let hidden = sheet.hidden_blocks();
+        let read = |shape: &Shape| Fields::of_blocks(hidden, *shape, labels).address(None).ok();
+        !hidden.is_empty() && self.fields.iter().filter_map(read).any(|other| other != *entered)
     }
 
     fn fields(&self, sheet: &Sheet, labels: &Labels) -> Fields {

@@ -25,7 +25,8 @@ pub struct Sheet<'m> {
     /// Where answers should go.
     pub reply_to: Option<EmailAddress>,
     html: Source<'m>,
-    blocks: OnceCell<Vec<Block>>,
+    /// The visible blocks, and the hidden ones.
+    blocks: OnceCell<(Vec<Block>, Vec<Block>)>,
     lines: OnceCell<Vec<String>>,
 }
 
@@ -67,9 +68,22 @@ impl<'m> Sheet<'m> {
 
     /// The visible blocks of the HTML part.
     pub fn blocks(&self) -> &[Block] {
-        self.blocks.get_or_init(|| match &self.html {
-            Source::Part(html) => html.blocks(),
-            Source::Example(html) => html.blocks(),
+        &self.all_blocks().0
+    }
+
+    /// The blocks that its reader does not see: a copy of the fields for the preview, or what
+    /// somebody wants out of sight.
+    pub fn hidden_blocks(&self) -> &[Block] {
+        &self.all_blocks().1
+    }
+
+    fn all_blocks(&self) -> &(Vec<Block>, Vec<Block>) {
+        self.blocks.get_or_init(|| {
+            let blocks = match &self.html {
+                Source::Part(html) => html.blocks(),
+                Source::Example(html) => html.blocks(),
+            };
+            blocks.into_iter().partition(|block| !block.hidden)
         })
     }
 

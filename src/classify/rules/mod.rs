@@ -194,7 +194,8 @@ impl RuleSet {
         let mut set = RuleSet::default();
         let (labels, files): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(path, _)| *path == LABELS);
-        let labels = labels.first().map_or(Ok(Labels::default()), |(_, text)| Labels::load(text, trial));
+        let labels =
+            labels.first().map_or(Ok(Labels::default()), |(_, text)| Labels::load(text, trial));
         let labels = labels.map_err(|reason| RuleProblem {
             file: LABELS.to_owned(),
             rule: String::new(),
@@ -208,7 +209,8 @@ impl RuleSet {
                 reason,
             };
             if path.starts_with("forms/") {
-                let form = FormRule::load(text, &labels, trial).map_err(|reason| problem("", reason))?;
+                let form =
+                    FormRule::load(text, &labels, trial).map_err(|reason| problem("", reason))?;
                 set.forms.insert(form.name.clone(), form);
             } else {
                 let file =
