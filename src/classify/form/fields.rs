@@ -325,3 +325,96 @@ fn bold_labels(block: &Block, labels: &Labels) -> Vec<Field> {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::classify::rules::Trial;
+    use crate::mail::html::Html;
+
+    fn labels() -> Labels {
+        let text = include_str!("../../../rules/forms/labels.toml");
+        Labels::load(text, Trial::All).unwrap()
+    }
+
+    fn told(fields: &Fields) -> String {
+        match fields.address(None) {
+            Ok(address) => address.as_str().to_owned(),
+            Err(missing) => format!("{missing:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check_text(shape: Shape, text: &str, expected: &str) {
+        assert_eq!(told(&Fields::of_lines(text, shape, &labels())), expected, "{text}");
+    }
+
+    #[track_caller]
+    fn check_html(shape: Shape, html: &str, expected: &str) {
+        let blocks = Html::new(html.to_owned()).blocks();
+        assert_eq!(told(&Fields::of_blocks(&blocks, shape, &labels())), expected, "{html}");
+    }
+
+    const JANE: &str = "jane@example.org";
+
+    #[test]
+    fn the_first_address_in_front_of_the_message_is_the_one() {
+        let colon = Shape::Colon;
+        check_text(colon, "Email: jane@example.org", JANE);
+        check_text(colon, "**Email:** jane@example.org", JANE);
+        check_text(colon, "E-Mail:\n<jane@example.org>\nPhone: 1", JANE);
+        check_text(colon, "Email: jane@example.org\nMessage: x\nEmail: v@example.net", JANE);
+        check_text(colon, "Email: jane@example.org\nConfirm email: jane@example.org", JANE);
+        check_text(colon, "メールアドレス：jane@example.org\nお問い合わせ内容：削除", JANE);
+        check_text(colon, "Do you want our emails?: no\nEmail: jane@example.org", JANE);
+        check_text(Shape::Lines, "Name\nJane\nYour e-mail\njane@example.org\nMessage\nx", JANE);
+        check_text(colon, "Email: [jane@example.org](mailto:jane@example.org)", JANE);
+    }
+
+    #[test]
+    fn what_is_not_certain_is_nobody() {
+        let colon = Shape::Colon;
+        for (text, why) in [
+            ("Name: Jane", "NoLabel"),
+            ("Email:\nMessage: Email: v@example.net", "NotAnAddress"),
+            ("Email: jane@example.org, v@example.net", "NotAnAddress"),
+            ("Email: jane@example.org v@example.net", "NotAnAddress"),
+            ("Email: jane@example.org\nv@example.net", "NotAnAddress"),
+            ("Email: jane@example.org <mailto:v@example.net>", "NotAnAddress"),
+            ("Email: v@example.net\nEmail: jane@example.org\nMessage: x", "Several"),
+            ("Message: x\nEmail: jane@example.org", "BehindMessage"),
+            ("Message: x\nEmail: v@example.net\nEmail: jane@example.org", "Several"),
+        ] {
+            check_text(colon, text, why);
+        }
+        let long = "x".repeat(200);
+        check_text(colon, &format!("Name: {long}\nEmail: v@example.net"), "BehindMessage");
+    }
+
+    #[test]
+    fn html_tells_labels_from_values_by_their_looks() {
+        let row = |label: &str, value: &str| format!("<tr><td>{label}</td><td>{value}</td></tr>");
+        let message = row("Message", "Email<br>v@example.net");
+        let table = format!("<table>{message}{}</table>", row("Email", JANE));
+        check_html(Shape::Cells, &table, JANE);
+        let named_email = row("Name", "Email") + &row("Email", JANE) + &row("Message", "x");
+        check_html(Shape::Cells, &named_email, JANE);
+        let twice = row("Email", JANE) + &row("Email", "v@example.net");
+        check_html(Shape::Cells, &twice, "Several");
+        check_html(
+            Shape::Cells,
+            &row("Email", "jane@example.org<br>v@example.net"),
+            "NotAnAddress",
+        );
+        check_html(Shape::Cells, &(row("Email", "") + &row("Name", "x")), "NotAnAddress");
+        check_html(Shape::Cells, "<p>Email</p><p>jane@example.org</p><p>Message</p><p>x</p>", JANE);
+        let bold =
+            "<p><b>Message:</b> x<br>Email: v@example.net<br><b>Email:</b> jane@example.org</p>";
+        check_html(Shape::BoldLabel, bold, JANE);
+        check_html(
+            Shape::BoldLabel,
+            "<p><b>Email:</b></p><p><b>Message:</b> x</p>",
+            "NotAnAddress",
+        );
+    }
+}

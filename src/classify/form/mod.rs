@@ -3,6 +3,7 @@
 
 pub mod fields;
 pub mod labels;
+mod places;
 pub mod rule;
 pub mod sheet;
 
