@@ -253,7 +253,10 @@ impl Reading<'_> {
         match answers {
             Some(letter) if letter.is_for_staff() => Verdict::Command,
             Some(letter) => Verdict::Answer(self.answer(mail, letter)),
-            None => self.request(mail, answerable),
+            None => match self.request(mail, answerable) {
+                Verdict::Request(answerable) => self.unless_of_a_form(mail, answerable),
+                other => other,
+            },
         }
     }
 
@@ -348,6 +351,15 @@ impl Reading<'_> {
                 self.also = other.right.filter(|_| other.strength == Strength::Acts);
                 Verdict::Request(answerable)
             }
+        }
+    }
+
+    /// A form's notification that no rule knows is no request of its sender.
+    fn unless_of_a_form(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
+        self.form = form::unknown(mail, self.rules);
+        match self.form {
+            Some(_) => Verdict::ForStaff(ForStaff::FormNotOurs),
+            None => Verdict::Request(answerable),
         }
     }
 

@@ -14,8 +14,8 @@ const FIELDS_MAX: usize = 200;
 /// Characters from which on a value is somebody's text, whatever its label says.
 const FREE_TEXT_CHARS: usize = 120;
 
-/// Labels of addresses that are compared with each other.
-const ADDRESS_LABELS_MAX: usize = 20;
+/// Labels whose looks are compared with each other.
+const LABELS_COMPARED_MAX: usize = 20;
 
 /// How a service writes a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -131,6 +131,12 @@ impl Fields {
         Fields { all, sure: false }
     }
 
+    /// Whether they are labelled beyond doubt, and none of them is for the address.
+    pub fn surely_lack_address(&self) -> bool {
+        let has_message = self.all.iter().any(|field| field.kind == Kind::Message);
+        self.sure && has_message && !self.name_an_address()
+    }
+
     /// Whether there is a field for the address.
     pub fn name_an_address(&self) -> bool {
         self.addresses().next().is_some()
@@ -162,6 +168,13 @@ impl Fields {
         let found = found.ok_or(Missing::NoLabel)?;
         let is_vouched = self.sure || behind == Some(&found);
         if before.is_empty() && !is_vouched { Err(Missing::BehindMessage) } else { Ok(found) }
+    }
+
+    /// Whether a field for an address holds another than this.
+    pub fn name_another_than(&self, address: &EmailAddress) -> bool {
+        let own = address.as_str().to_lowercase();
+        let values = self.addresses().map(|(_, field)| field.value.to_lowercase());
+        values.filter(|value| value.contains('@')).any(|value| value.trim() != own)
     }
 
     /// Whether a field in front of the message holds this address and nothing else.
@@ -259,21 +272,26 @@ fn cells(blocks: &[Block], labels: &Labels) -> Fields {
     fields
 }
 
-/// A label of an address that looks as labels do: as most of the labels that are known. A value
-/// may say "Email", too.
+/// A label that looks as labels do: as most of those that are known. One of an address, where
+/// there is any. A value may say "Email", too.
 fn first_label(blocks: &[Block], kind_at: &impl Fn(usize) -> Option<Kind>) -> Option<usize> {
     let known: Vec<usize> = (0..blocks.len()).filter(|index| kind_at(*index).is_some()).collect();
     let looks = |index: usize| blocks.get(index).map(|block| &block.look);
     let alike = |index: usize| known.iter().filter(|other| looks(**other) == looks(index)).count();
-    let is_address = |index: &usize| kind_at(*index).is_some_and(Kind::may_be_address);
-    let mut best: Option<(usize, usize)> = None;
-    for index in known.iter().copied().filter(is_address).take(ADDRESS_LABELS_MAX) {
-        let count = alike(index);
-        if best.is_none_or(|(_, most)| count > most) {
-            best = Some((index, count));
+    let most_alike = |candidates: &mut dyn Iterator<Item = usize>| {
+        let mut best: Option<(usize, usize)> = None;
+        for index in candidates.take(LABELS_COMPARED_MAX) {
+            let count = alike(index);
+            if best.is_none_or(|(_, most)| count > most) {
+                best = Some((index, count));
+            }
         }
-    }
-    best.map(|(index, _)| index)
+        best
+    };
+    let is_address = |index: &usize| kind_at(*index).is_some_and(Kind::may_be_address);
+    most_alike(&mut known.iter().copied().filter(is_address))
+        .or_else(|| most_alike(&mut known.iter().copied()).filter(|(_, count)| *count > 1))
+        .map(|(index, _)| index)
 }
 
 /// Adds a block to what was entered. Only a message has several; an address below an address

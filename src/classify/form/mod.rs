@@ -176,6 +176,20 @@ fn not_ours(
     Some((verdict, FormEntry::of(&reading, None)))
 }
 
+/// The entry of a form that no rule knows, when a mail is one: it has a field for a message, and
+/// one with another address than its sender's. A person who writes so does not mind a look.
+pub(super) fn unknown(mail: &Mail, rules: &RuleSet) -> Option<FormEntry> {
+    let author = mail.author.address()?;
+    let sheet = Sheet::of(mail);
+    let reading = rules.form(GENERIC)?.read(&sheet, None);
+    let is_entry = !reading.fields.text(labels::Kind::Message).is_empty()
+        && reading.fields.name_another_than(author);
+    is_entry.then(|| FormEntry::of(&reading, None))
+}
+
+/// The rule for forms of one's own.
+const GENERIC: &str = "generic";
+
 /// What a visitor asks for.
 enum Asks {
     Nothing,
@@ -188,7 +202,8 @@ enum Asks {
 /// What a visitor's words ask for, as those of a mail would.
 fn asks(reading: &Reading, rules: &RuleSet, evidence: &mut Vec<Evidence>) -> Asks {
     let words = Words::of(&reading.subject, &reading.message);
-    let mut judge = |kind| rules.judge(kind, &words, evidence);
+    let heard = rules.hear(&words);
+    let mut judge = |kind| heard.judge(kind, evidence);
     let deletion = judge(Kind::DeletionRequest).strength;
     let earlier = judge(Kind::EarlierRequest).strength;
     let company = judge(Kind::CompanyTalk).strength;

@@ -372,7 +372,7 @@ impl FormRule {
                 }
             };
             for found in candidates {
-                if found.name_an_address() {
+                if found.name_an_address() || found.surely_lack_address() {
                     return found;
                 }
                 any = if any.all.is_empty() { found } else { any };
