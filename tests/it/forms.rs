@@ -4,9 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use deletion_desk::classify::form;
 use deletion_desk::classify::rules::{RuleSet, Trial};
 use deletion_desk::classify::shipped::RULES;
 use deletion_desk::config::Config;
+use deletion_desk::mail::sender_auth::sender_auth;
+use deletion_desk::mail::{self, Bounds};
 
 use crate::harness::{Desk, JANE, OFFICER, settings};
 
@@ -213,6 +216,47 @@ async fn staff_read_what_the_visitor_wrote_and_may_open_a_case() {
     assert!(!words.contains("View in browser"), "{words}");
     assert!(words.contains("Open it, or take it off the list"), "{words}");
     assert!(!words.contains(JANE) && !words.contains(VICTIM), "{words}");
+}
+
+/// What `explain` says of a mail: of each form, what keeps it from asking.
+fn explained(name: &str, forms: &str) -> Vec<String> {
+    let rules = RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap();
+    let config = Config::parse(Path::new("bot.toml"), &(settings() + forms)).unwrap();
+    let mail = mail::parse(fixture(name).as_bytes(), &Bounds::default()).unwrap();
+    let desk = config.desk();
+    let auth = sender_auth(&mail.headers, desk.authserv_id.as_deref());
+    let considered = form::explain(&mail, &desk, &rules, &auth);
+    considered.iter().map(|one| format!("{}: {}", one.form, one.lacks.join("; "))).collect()
+}
+
+#[test]
+fn explain_says_which_rule_nearly_fits_and_what_is_missing() {
+    for (name, forms, expected) in [
+        ("tally", OURS, "tally Privacy request: "),
+        ("tally", "", "[[form]] rule = \"tally\", form = \"…\""),
+        ("formspree-of-another-site", OURS, "its site is \"other.example/contact\""),
+        ("formspree-forged", OURS, "has no aligned DMARC pass"),
+        ("generic-message-in-front", OURS, "the address stands behind the message"),
+        ("formspree-limit-notice", OURS, "neither subject nor text are those of an entry"),
+        ("web3forms-html-in-the-name", OURS, "several fields hold different addresses"),
+    ] {
+        let said = explained(name, forms);
+        assert!(said.iter().any(|one| one.contains(expected)), "{name}: {said:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_names_the_label_that_holds_the_address() {
+    let two = fixture("generic").replace("Bericht", "Second email: b@example.net\nBericht");
+    let forms = |label: &str| format!("{}address = \"{label}\"\n", for_deletion());
+    for (label, asked) in [("E-mailadres", JANE), ("Second email", "b@example.net")] {
+        let mut desk = Desk::with(|config| config + &forms(label)).await;
+        desk.receives(&two).await;
+        assert_eq!((desk.letters_to(asked).len(), desk.letters_out()), (1, 1), "{label}");
+    }
+    let mut desk = Desk::with(|config| config + &for_deletion()).await;
+    desk.receives(&two).await;
+    assert_eq!(desk.outcomes().await, ["for-staff: form-without-address"]);
 }
 
 #[test]
