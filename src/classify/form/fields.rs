@@ -320,9 +320,10 @@ fn bold_labels(block: &Block, labels: &Labels) -> Vec<Field> {
             .collect();
     }
     let mut begins_line = true;
-    for run in &block.runs {
+    for (index, run) in block.runs.iter().enumerate() {
         let text = run.text.trim();
-        let ends_in_colon = text.ends_with([':', '：']);
+        let next = block.runs.get(index + 1).map_or("", |next| next.text.trim_start());
+        let ends_in_colon = text.ends_with([':', '：']) || next.starts_with([':', '：']);
         let kind = labels.kind(text).or(ends_in_colon.then_some(Kind::Other));
         match (kind, fields.last_mut()) {
             (Some(kind), _) if run.bold && begins_line => {

@@ -116,8 +116,8 @@ impl Labels {
     /// Where exactly these hold the address, and nothing else does.
     #[must_use]
     pub fn with_address_only(mut self, label: &str) -> Labels {
-        self.whole.retain(|_, kind| *kind != Kind::Address);
-        self.words.retain(|(_, kind)| *kind != Kind::PerhapsAddress);
+        let kinds = self.whole.values_mut().chain(self.words.iter_mut().map(|(_, kind)| kind));
+        kinds.filter(|kind| kind.may_be_address()).for_each(|kind| *kind = Kind::Other);
         self.with(&[label.to_owned()], Kind::Address)
     }
 
@@ -151,10 +151,11 @@ impl Labels {
 
 /// A label without what services and people put around it: `* Your E-Mail: (required)`.
 fn bare(label: &str) -> String {
-    let mut label = normalize(label).replace(['_', '*', '"'], " ");
-    for around in ["(required)", "(optional)", "(erforderlich)", "(obligatoire)", "(obligatorio)"] {
-        label = label.replace(around, " ");
-    }
+    let label = normalize(label).replace(['_', '*', '"'], " ");
+    // "(required)", in any language.
+    let label = label.trim_end_matches([' ', ':', '?']);
+    let bracket = label.strip_suffix(')').and_then(|rest| rest.rsplit_once('('));
+    let label = bracket.map_or(label, |(before, _)| before);
     let trimmed = label.trim_matches(|c: char| c.is_whitespace() || ":?-–—.：？•>#".contains(c));
     // A number in front: "1. Name", "Q2 Email".
     let rest = trimmed.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -194,6 +195,7 @@ mod tests {
             "* Email Address",
             "Email *",
             "email (required)",
+            "E-Mail (erforderlich):",
             "_replyto",
             "your-email",
             "Your email",
@@ -258,6 +260,6 @@ mod tests {
     fn an_operator_names_the_label_that_counts() {
         let labels = shipped().with_address_only("Kontakt");
         assert_eq!(labels.kind("Kontakt:"), Some(Kind::Address));
-        assert_eq!(labels.kind("Email"), None);
+        assert_eq!(labels.kind("Email"), Some(Kind::Other));
     }
 }

@@ -91,7 +91,7 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
         author_name: plain_words(author::name(&message)),
         body: Body::split(&text, standing),
         sealed: words::sealed(&message, &text),
-        html: Html::new(words::html(&message, raw, bounds.text_bytes_max)),
+        html: Html::new(words::html(&message, bounds.text_bytes_max)),
         text: Text(text),
         report: bounce::report(&message, &headers, raw),
         reply_to: author::one_address(message.reply_to()),
