@@ -256,7 +256,7 @@ pub fn explain(
         let Some(rule) = rules.form(&form.rule) else { continue };
         let is_sender = form.is_sent_by(author, rule);
         let is_entry = rule.is_entry(&sheet, form.subject.as_deref());
-        if !is_sender && !(is_entry && rule.fits_shape(&sheet)) {
+        if !(is_sender || (is_entry && rule.fits_shape(&sheet))) {
             continue;
         }
         let mut lacks = Vec::new();
