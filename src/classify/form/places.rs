@@ -80,7 +80,7 @@ impl CompiledPlaces {
 /// Patterns, folded as texts are.
 pub(super) fn compiled(patterns: &[String]) -> Result<Vec<Regex>, String> {
     let compile = |pattern: &String| {
-        let folded = Regex::new(&fold_pattern(pattern));
+        let folded = Regex::new(&fold_pattern(pattern, false));
         folded.map_err(|why| format!("{pattern:?} is no pattern: {why}"))
     };
     patterns.iter().map(compile).collect()
