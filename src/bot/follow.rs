@@ -8,6 +8,7 @@ use super::reading::Read;
 use super::shown::{excerpt, for_staff, old, proposal};
 use crate::case::identity::{Deed, Evidence};
 use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
+use crate::classify::form::FormEntry;
 use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict};
 use crate::config::Mode;
 use crate::mail::sender_auth::SenderAuth;
@@ -67,6 +68,9 @@ impl Bot {
         let Some(judged) = judged else {
             return Ok(Handled::new(Outcome::Quarantined, "unreadable"));
         };
+        // Staff read what the visitor of a form wrote, not what the service says around it.
+        let entered = judged.form.as_ref().map(|entry| entry.shown_in(mail));
+        let mail = entered.as_ref().unwrap_or(mail);
         if let Folder::Junk(_) = folder {
             return self.found_in_junk(tx, &judged, mail, letter).await;
         }
@@ -115,7 +119,7 @@ impl Bot {
                     recipient: Recipient::form_entry(entered),
                     source: Source::Form,
                     class: Class::Form,
-                    origin: self.form_of(mail),
+                    origin: form_of(classification),
                     language: self.answered_in(classification.language.as_deref()),
                     evidence: Evidence {
                         // A form of ours: that it wrote is no news.
@@ -158,7 +162,10 @@ impl Bot {
                         };
                         Handled { case: Some(case), ..for_staff(reason, Vec::new(), mail) }
                     }
-                    None => for_staff(why.as_str(), self.proposed(*why, mail), mail),
+                    None => {
+                        let proposed = self.proposed(*why, mail, classification.form.as_ref());
+                        for_staff(why.as_str(), proposed, mail)
+                    }
                 })
             }
             // A mail from a requester's address without a token: listed for staff, decides nothing.
@@ -183,13 +190,18 @@ impl Bot {
     }
 
     /// Whom a mail proposes to ask: never the desk itself, nor staff.
-    pub(super) fn proposed(&self, why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
+    pub(super) fn proposed(
+        &self,
+        why: ForStaff,
+        mail: &Mail,
+        form: Option<&FormEntry>,
+    ) -> Vec<EmailAddress> {
         let desk = &self.settings.desk;
         let is_ours = |address: &EmailAddress| {
             desk.address.same_mailbox(address)
                 || desk.staff.iter().any(|member| member.same_mailbox(address))
         };
-        let mut found = proposal(why, mail);
+        let mut found = proposal(why, mail, form);
         found.retain(|address| !is_ours(address));
         if why == ForStaff::ForwardedByStaff {
             found.truncate(1);
@@ -201,13 +213,6 @@ impl Bot {
     fn answered_in(&self, language: Option<&str>) -> String {
         let found = language.filter(|language| self.templates.speaks(language));
         found.unwrap_or(&self.settings.identity.language).to_owned()
-    }
-
-    /// Which form of ours sent a notification: its budget.
-    fn form_of(&self, mail: &Mail) -> String {
-        let author = mail.author.address();
-        let form = self.settings.desk.forms.iter().find(|form| Some(&form.from) == author);
-        form.map(|form| form.rule.clone()).unwrap_or_default()
     }
 
     /// A request for an address: opens a case, joins one, or goes to staff.
@@ -350,6 +355,12 @@ fn answers_for_somebody_away(why: LeftAlone) -> bool {
         | LeftAlone::TooManyHops
         | LeftAlone::RoleSender => false,
     }
+}
+
+/// Which form of ours sent a notification: its budget.
+fn form_of(classification: &Classification) -> String {
+    let form = classification.form.as_ref().and_then(|entry| entry.form.clone());
+    form.unwrap_or_default()
 }
 
 /// A request on its way to a case.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::classify::form::FormEntry;
 use crate::classify::{Classification, ForStaff, Verdict, text};
 use crate::mail::{EmailAddress, Mail};
 use crate::store::inbox::{Handled, OLD, Outcome};
@@ -18,7 +19,7 @@ pub(super) fn old(classification: &Classification, mail: &Mail) -> Handled {
     let proposed = match &classification.verdict {
         Verdict::Request(answerable) => vec![answerable.address().clone()],
         Verdict::FormEntry(entered) => vec![entered.clone()],
-        Verdict::ForStaff(why) => proposal(*why, mail),
+        Verdict::ForStaff(why) => proposal(*why, mail, classification.form.as_ref()),
         Verdict::Answer(_) | Verdict::Command | Verdict::Bounce | Verdict::LeftAlone(_) => {
             return Handled::new(Outcome::Old, OLD);
         }
@@ -30,8 +31,12 @@ pub(super) fn old(classification: &Classification, mail: &Mail) -> Handled {
 const PROPOSED_MAX: usize = 20;
 
 /// Whom staff may open a case for: a suggestion, whatever it is.
-pub(super) fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
-    let author = mail.author.address().cloned();
+pub(super) fn proposal(why: ForStaff, mail: &Mail, form: Option<&FormEntry>) -> Vec<EmailAddress> {
+    // Of a form's notification, whoever was entered and never who sent it.
+    let author = match form {
+        Some(entry) => entry.address.clone(),
+        None => mail.author.address().cloned(),
+    };
     let mut found: Vec<EmailAddress> = match why {
         ForStaff::PossibleRequest
         | ForStaff::AutomaticRequest
@@ -39,15 +44,15 @@ pub(super) fn proposal(why: ForStaff, mail: &Mail) -> Vec<EmailAddress> {
         | ForStaff::RectificationRequest
         | ForStaff::Objection
         | ForStaff::OptOut
-        | ForStaff::EarlierRequest => author.into_iter().collect(),
+        | ForStaff::EarlierRequest
+        | ForStaff::FormNotAuthenticated
+        | ForStaff::PossibleFormRequest
+        | ForStaff::FormNotOurs => author.into_iter().collect(),
         // Several people in one mail: each of them may be asked.
         ForStaff::NamesAnotherAddress => {
             author.into_iter().chain(text::addresses(&mail.body.own)).collect()
         }
         ForStaff::ForwardedByStaff => text::addresses(&mail.body.quoted),
-        ForStaff::FormNotAuthenticated => {
-            text::addresses(&mail.body.own).into_iter().take(1).collect()
-        }
         ForStaff::FormWithoutAddress | ForStaff::NoSingleAuthor => Vec::new(),
     };
     let mut known = BTreeSet::new();

@@ -107,7 +107,7 @@ impl Bot {
         let proposed = match &classification.verdict {
             Verdict::Request(answerable) => vec![answerable.address().clone()],
             Verdict::FormEntry(entered) => vec![entered.clone()],
-            Verdict::ForStaff(why) => self.proposed(*why, mail),
+            Verdict::ForStaff(why) => self.proposed(*why, mail, classification.form.as_ref()),
             Verdict::Answer(_) | Verdict::Command | Verdict::Bounce => Vec::new(),
             // The later mail of a requester.
             Verdict::LeftAlone(LeftAlone::NotARequest) if known.is_some() => Vec::new(),

@@ -13,7 +13,7 @@ use crate::case::letter::LetterKind;
 use crate::mail::origin::{self, Answerable, Origin};
 use crate::mail::sender_auth::{SenderAuth, sender_auth};
 use crate::mail::{EmailAddress, Mail};
-use form::FormSetting;
+use form::{FormEntry, FormSetting};
 use rules::{Evidence, Heard, Judgement, Kind, Right, RuleSet, Strength};
 use words::Words;
 
@@ -45,6 +45,8 @@ pub struct Classification {
     pub also: Option<Right>,
     /// Of a request: other addresses that its writer gives as theirs. Nobody is asked there.
     pub named: Vec<EmailAddress>,
+    /// Of a form's notification: what was entered.
+    pub form: Option<FormEntry>,
 }
 
 impl Classification {
@@ -102,6 +104,10 @@ crate::case::state::named! {
         FormNotAuthenticated = "form-not-authenticated",
         /// A form of ours without an address in its place.
         FormWithoutAddress = "form-without-address",
+        /// A contact form of ours: it looks like a request, not surely enough to act.
+        PossibleFormRequest = "possible-form-request",
+        /// A request in the notification of a form that bot.toml does not name.
+        FormNotOurs = "form-not-ours",
         /// A request that a program sent: no answer, but a person looks.
         AutomaticRequest = "automatic-request",
         /// A request whose sender is not one plain address.
@@ -132,7 +138,7 @@ impl ForStaff {
 
     /// Whether it is shown because the rules are not sure what it is.
     fn is_doubtful(self) -> bool {
-        matches!(self, ForStaff::PossibleRequest)
+        matches!(self, ForStaff::PossibleRequest | ForStaff::PossibleFormRequest)
     }
 }
 
@@ -184,15 +190,18 @@ pub fn classify(
         language: None,
         also: None,
         named: Vec::new(),
+        form: None,
     };
     let verdict = reading.verdict(mail, answers, &sender_auth);
-    let Reading { evidence, language, also, named, .. } = reading;
-    let language = match verdict {
-        Verdict::Request(_) => language.or_else(|| language::language_of(mail)),
-        Verdict::FormEntry(_) => language::language_of(mail),
+    let Reading { evidence, language, also, named, form, .. } = reading;
+    let language = match (&verdict, &form) {
+        (Verdict::Request(_), _) => language.or_else(|| language::language_of(mail)),
+        (Verdict::FormEntry(_), Some(entry)) => {
+            language::language_of_text(&entry.message).map(str::to_owned)
+        }
         _ => None,
     };
-    Classification { verdict, evidence, sender_auth, language, also, named }
+    Classification { verdict, evidence, sender_auth, language, also, named, form }
 }
 
 /// One mail being read.
@@ -204,6 +213,7 @@ struct Reading<'a> {
     language: Option<String>,
     also: Option<Right>,
     named: Vec<EmailAddress>,
+    form: Option<FormEntry>,
 }
 
 impl Reading<'_> {
@@ -221,10 +231,10 @@ impl Reading<'_> {
             let bounced = report.failed() && answers.is_some();
             return if bounced { Verdict::Bounce } else { Verdict::LeftAlone(LeftAlone::Report) };
         }
-        if let Some(entry) =
-            form_entry(mail, self.desk, self.rules, sender_auth, &mut self.evidence)
-        {
-            return entry;
+        let of_form = form::verdict(mail, self.desk, self.rules, sender_auth, &mut self.evidence);
+        if let Some((verdict, entry)) = of_form {
+            self.form = Some(entry);
+            return verdict;
         }
         let answerable = match origin::answerable(mail, &self.desk.address) {
             Ok(answerable) => answerable,
@@ -243,7 +253,10 @@ impl Reading<'_> {
         match answers {
             Some(letter) if letter.is_for_staff() => Verdict::Command,
             Some(letter) => Verdict::Answer(self.answer(mail, letter)),
-            None => self.request(mail, answerable),
+            None => match self.request(mail, answerable) {
+                Verdict::Request(answerable) => self.unless_of_a_form(mail, answerable),
+                other => other,
+            },
         }
     }
 
@@ -338,6 +351,15 @@ impl Reading<'_> {
                 self.also = other.right.filter(|_| other.strength == Strength::Acts);
                 Verdict::Request(answerable)
             }
+        }
+    }
+
+    /// A form's notification that no rule knows is no request of its sender.
+    fn unless_of_a_form(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
+        self.form = form::unknown(mail, self.rules);
+        match self.form {
+            Some(_) => Verdict::ForStaff(ForStaff::FormNotOurs),
+            None => Verdict::Request(answerable),
         }
     }
 
@@ -436,29 +458,6 @@ fn other_addresses(
         }
     }
     (about, given)
-}
-
-fn form_entry(
-    mail: &Mail,
-    desk: &Desk,
-    rules: &RuleSet,
-    sender_auth: &SenderAuth,
-    evidence: &mut Vec<Evidence>,
-) -> Option<Verdict> {
-    let author = mail.author.address()?;
-    let setting = desk.forms.iter().find(|form| form.from == *author)?;
-    let rule = rules.form(&setting.rule)?;
-    if !rule.is_notification(&mail.subject) {
-        return None;
-    }
-    evidence.push(Evidence::of_form(rule, &mail.subject));
-    if rule.authenticated && !sender_auth.aligned_pass_for(author) {
-        return Some(Verdict::ForStaff(ForStaff::FormNotAuthenticated));
-    }
-    Some(match rule.entered_address(&mail.body.own) {
-        Some(entered) => Verdict::FormEntry(entered),
-        None => Verdict::ForStaff(ForStaff::FormWithoutAddress),
-    })
 }
 
 /// The choice that somebody names by its number, alone in the first line.

@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::setup::Setup;
+use crate::classify::form::{self, Considered};
 use crate::classify::rules::{ACTS_FROM, Evidence, Right, RuleSet, SUGGESTS_FROM};
 use crate::classify::{Classification, Verdict, classify};
 use crate::config::Mode;
@@ -91,6 +92,20 @@ fn explain_one(setup: &Setup, rules: &RuleSet, file: &Path, raw: &[u8]) -> Value
             "rule": one.rule, "weight": one.weight, "saw": one.saw,
         })).collect::<Vec<_>>(),
         "sums": sums(&classified.evidence),
+        "forms": form::explain(&mail, &desk, rules, &classified.sender_auth)
+            .iter()
+            .map(told)
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn told(considered: &Considered) -> Value {
+    json!({
+        "form": considered.form,
+        "lacks": considered.lacks,
+        "fields": considered.fields.iter().map(|(label, kind, value)| json!({
+            "label": label, "kind": kind, "value": value,
+        })).collect::<Vec<_>>(),
     })
 }
 
@@ -180,6 +195,9 @@ fn print_one(explained: &Value) {
             part(0).as_str().unwrap_or_default(),
         );
     }
+    for form in explained.get("forms").and_then(Value::as_array).into_iter().flatten() {
+        print_form(form);
+    }
     println!();
 }
 
@@ -194,5 +212,24 @@ fn print_report(report: &Value) {
     );
     for one in report.get("recipients").and_then(Value::as_array).into_iter().flatten() {
         println!("    {} {}: {}", of(one, "action"), of(one, "status"), of(one, "address"));
+    }
+}
+
+/// Characters of what was entered that are shown of one field.
+const VALUE_CHARS_MAX: usize = 60;
+
+fn print_form(form: &Value) {
+    let text = |value: &Value, key: &str| {
+        value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    println!("  Form {}", text(form, "form"));
+    for field in form.get("fields").and_then(Value::as_array).into_iter().flatten() {
+        let value = text(field, "value").replace('\n', " ⏎ ");
+        let short: String = value.chars().take(VALUE_CHARS_MAX).collect();
+        let more = if short.len() < value.len() { "…" } else { "" };
+        println!("    {} ({}) = \"{short}{more}\"", text(field, "label"), text(field, "kind"));
+    }
+    for lack in form.get("lacks").and_then(Value::as_array).into_iter().flatten() {
+        println!("    not taken: {}", lack.as_str().unwrap_or_default());
     }
 }

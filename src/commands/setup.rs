@@ -53,15 +53,9 @@ impl Setup {
     /// As [`Setup::read`].
     pub fn rules(&self) -> Result<RuleSet> {
         let rules = rules(&self.config)?;
-        let unknown = self.config.forms.iter().find(|form| rules.form(&form.rule).is_none());
-        if let Some(form) = unknown {
-            let names: Vec<&str> = rules.form_names().collect();
-            bail!(
-                "{}: form.rule: there is no rules/forms/{}.toml; there are {}",
-                self.config.file.display(),
-                form.rule,
-                names.join(", ")
-            );
+        let mut problems = self.config.forms.iter().filter_map(|form| form.problem(&rules));
+        if let Some((key, what)) = problems.next() {
+            bail!("{}: form.{key}: {what}", self.config.file.display());
         }
         Ok(rules)
     }

@@ -115,6 +115,10 @@ pub fn why_in_words(reason: &str) -> &str {
         }
         "form-not-authenticated" => "looks like our form, but its sender is not authenticated",
         "form-without-address" => "our form, without a readable address",
+        "possible-form-request" => "an entry of our contact form that may be a deletion request",
+        "form-not-ours" => {
+            "a deletion request in the notification of a form that bot.toml does not name"
+        }
         "no-single-author" => "a deletion request without one plain sender address",
         "answer-unclear" => "an answer that is neither yes nor no",
         "answer-from-another-address" => {

@@ -4,6 +4,7 @@ pub mod address;
 pub mod body;
 pub mod bounce;
 pub mod headers;
+pub mod html;
 mod languages;
 pub mod origin;
 pub mod parse;
@@ -18,6 +19,7 @@ use std::fmt;
 use body::Body;
 use bounce::Report;
 use headers::Headers;
+use html::Html;
 
 /// A message as far as the bot has to understand it.
 #[derive(Clone, Debug)]
@@ -26,12 +28,18 @@ pub struct Mail {
     pub headers: Headers,
     /// Whom the From: field names.
     pub author: Author,
+    /// The display name in From, decoded; the sender chose it.
+    pub author_name: String,
     /// Every address in To, Cc, Delivered-To and X-Original-To; may carry our tokens.
     pub recipients: Vec<EmailAddress>,
     /// The decoded subject, on one line.
     pub subject: String,
     /// What the writer wrote, apart from what they quoted.
     pub body: Body,
+    /// The visible text in one piece, before it was told apart.
+    pub text: Text,
+    /// The first HTML part, when there is one.
+    pub html: Html,
     /// Where answers should go, if the mail says so (RFC 5322 §3.6.2).
     pub reply_to: Option<EmailAddress>,
     /// The files that came with it.
@@ -49,6 +57,16 @@ pub enum Sealed {
     Encrypted,
     /// All of it is in Outlook's `winmail.dat`.
     WinmailDat,
+}
+
+/// A text. Debug shows its length only.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<text: {} octets>", self.0.len())
+    }
 }
 
 /// A file that came with a mail: what it is, never what is in it.

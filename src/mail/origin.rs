@@ -153,6 +153,10 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     if headers.all("received").count() > RECEIVED_MAX {
         return Some(Sign::TooManyHops);
     }
+    // What WordPress and its plug-ins send by.
+    if value("x-mailer").starts_with("phpmailer") {
+        return Some(Sign::RoleSender);
+    }
     let author = mail.author.address()?;
     is_role(author.local_part()).then_some(Sign::RoleSender)
 }
@@ -257,7 +261,7 @@ fn is_role(local_part: &str) -> bool {
         "svarikke",
         "autoreply",
     ];
-    const WHOLE: [&str; 12] = [
+    const WHOLE: [&str; 13] = [
         "postmaster",
         "bounce",
         "bounces",
@@ -270,6 +274,7 @@ fn is_role(local_part: &str) -> bool {
         "notifications",
         "autoresponder",
         "autoresponse",
+        "wordpress",
     ];
     let local = local_part.to_ascii_lowercase();
     let letters: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
@@ -318,6 +323,8 @@ mod tests {
         check("From: MAILER-DAEMON@example.org", automatic(Sign::RoleSender));
         check("From: no-reply@example.org", automatic(Sign::RoleSender));
         check("From: a@example.org, b@example.org", automatic(Sign::NoAuthor));
+        check("From: wordpress@example.org", automatic(Sign::RoleSender));
+        check("X-Mailer: PHPMailer 6.9.3", automatic(Sign::RoleSender));
         check("X: y\r\nFrom:", automatic(Sign::NoAuthor));
         check(&"Received: by mx\r\n".repeat(51), automatic(Sign::TooManyHops));
         check("From: Hello+tag@flexus.team", Err(Origin::Ourselves));

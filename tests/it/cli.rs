@@ -122,7 +122,7 @@ fn a_wrong_configuration_is_refused_before_anything_happens() {
         ),
         (
             replaced("[policy]", "[[form]]\nrule = \"nope\"\nfrom = \"a@b.example\"\n[policy]"),
-            "there is no rules/forms/nope.toml; there are flexus",
+            "there is no rules/forms/nope.toml; there are contact-form-7, flexus",
         ),
         (SETTINGS.to_owned() + "[limits]\nx = 1\n", "unknown field `x`"),
         (

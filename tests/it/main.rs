@@ -22,6 +22,7 @@ mod disturbed;
 mod evaluate;
 mod folders;
 mod forgetting;
+mod forms;
 mod harness;
 mod host;
 mod https;

@@ -20,8 +20,23 @@ fn desk() -> Desk {
     Desk {
         address: address(DESK),
         staff: vec![address(OFFICER)],
-        forms: vec![FormSetting { rule: "flexus".into(), from: address("forms@flexus.example") }],
+        forms: vec![form_setting("flexus", address("forms@flexus.example"))],
         authserv_id: Some("mx.flexus.example".into()),
+    }
+}
+
+fn form_setting(rule: &str, from: EmailAddress) -> FormSetting {
+    let (site, form, subject, address) = (None, None, None, None);
+    let (purpose, authenticated) = (None, None);
+    FormSetting {
+        rule: rule.to_owned(),
+        from: Some(from),
+        site,
+        form,
+        subject,
+        purpose,
+        authenticated,
+        address,
     }
 }
 

@@ -5,11 +5,13 @@ mod phrases;
 mod stems;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::form::FormRule;
+use super::form::labels::Labels;
 use super::words::Words;
 use file::RuleFile;
 use stems::{Spoken, Stems};
@@ -18,6 +20,8 @@ use stems::{Spoken, Stems};
 pub const ACTS_FROM: i32 = 5;
 /// From this sum on staff are asked.
 pub const SUGGESTS_FROM: i32 = 2;
+/// The words on forms, for all form rules.
+const LABELS: &str = "forms/labels.toml";
 
 /// What a rule file looks for: the name of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -188,6 +192,16 @@ impl RuleSet {
         trial: Trial,
     ) -> Result<RuleSet, RuleProblem> {
         let mut set = RuleSet::default();
+        let (labels, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(path, _)| *path == LABELS);
+        let labels =
+            labels.first().map_or(Ok(Labels::default()), |(_, text)| Labels::load(text, trial));
+        let labels = labels.map_err(|reason| RuleProblem {
+            file: LABELS.to_owned(),
+            rule: String::new(),
+            reason,
+        })?;
+        let labels = Arc::new(labels);
         for (path, text) in files {
             let problem = |rule: &str, reason: String| RuleProblem {
                 file: path.to_owned(),
@@ -195,7 +209,8 @@ impl RuleSet {
                 reason,
             };
             if path.starts_with("forms/") {
-                let form = FormRule::load(text, trial).map_err(|reason| problem("", reason))?;
+                let form =
+                    FormRule::load(text, &labels, trial).map_err(|reason| problem("", reason))?;
                 set.forms.insert(form.name.clone(), form);
             } else {
                 let file =
@@ -210,6 +225,11 @@ impl RuleSet {
     /// The form rule of that name.
     pub fn form(&self, name: &str) -> Option<&FormRule> {
         self.forms.get(name)
+    }
+
+    /// All form rules, by name.
+    pub fn forms(&self) -> impl Iterator<Item = &FormRule> {
+        self.forms.values()
     }
 
     /// The names of all form rules.

@@ -16,6 +16,8 @@ use serde::Serialize;
 
 use super::setup::Setup;
 use crate::case::work::StaffRole;
+use crate::classify::form::{FormSetting, Purpose};
+use crate::classify::rules::RuleSet;
 use crate::config::{Config, Listen, Mode};
 use crate::store::fault::explained;
 use crate::store::{Access, Care, Store};
@@ -91,13 +93,14 @@ async fn try_all(setup: &Setup, with_probe: bool, lines: &mut Vec<Line>) {
         "settings",
         format!("{} is read, the mode is {}", config.file.display(), config.mode.as_str()),
     ));
-    lines.push(match setup.rules() {
+    match setup.rules() {
         Ok(rules) => {
             let says = format!("{} rules keep their own examples", rules.len());
-            line(Verdict::Ok, "rules", says)
+            lines.push(line(Verdict::Ok, "rules", says));
+            lines.extend(forms(config, &rules));
         }
-        Err(why) => line(Verdict::Fail, "rules", format!("{why:#}")),
-    });
+        Err(why) => lines.push(line(Verdict::Fail, "rules", format!("{why:#}"))),
+    }
     lines.push(match setup.templates() {
         Ok(_) => {
             let says = "every letter and page was tried with every variable";
@@ -125,6 +128,21 @@ async fn try_all(setup: &Setup, with_probe: bool, lines: &mut Vec<Line>) {
             servers::try_servers(setup, with_probe, lines).await;
         }
     }
+}
+
+/// Which forms are read, and what an entry of each is taken for.
+fn forms(config: &Config, rules: &RuleSet) -> Option<Line> {
+    let told = |form: &FormSetting| {
+        let rule = rules.form(&form.rule)?;
+        let means = match form.purpose.unwrap_or(rule.purpose) {
+            Purpose::Deletion => "each entry is a deletion request",
+            Purpose::Contact => "an entry counts where its message asks for deletion",
+        };
+        let from = form.from.as_ref().map(|from| format!(" from {}", from.as_str()));
+        Some(format!("{}{}: {means}", form.title(), from.unwrap_or_default()))
+    };
+    let all: Vec<String> = config.forms.iter().filter_map(told).collect();
+    (!all.is_empty()).then(|| line(Verdict::Ok, "forms", all.join("\n")))
 }
 
 async fn database(setup: &Setup) -> Line {
@@ -232,7 +250,7 @@ fn notes(config: &Config) -> Vec<Line> {
         );
     }
     if config.forms.is_empty() {
-        note("forms", "no [[form]] is set: form notifications are read as ordinary mail");
+        note("forms", "no [[form]] is set: notifications of forms ask nobody");
     }
     notes
 }

@@ -159,6 +159,8 @@ fn shown(why: ForStaff) -> Reading {
         | ForStaff::ForwardedByStaff
         | ForStaff::NamesAnotherAddress
         | ForStaff::AutomaticRequest
+        | ForStaff::PossibleFormRequest
+        | ForStaff::FormNotOurs
         | ForStaff::NoSingleAuthor => Reading::Suggested,
         ForStaff::AccessRequest
         | ForStaff::RectificationRequest

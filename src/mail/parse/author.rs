@@ -50,6 +50,12 @@ fn bare(address: &str) -> &str {
     address.strip_prefix("mailto:").unwrap_or(address)
 }
 
+/// The display name that the sender gives.
+pub(super) fn name<'a>(message: &'a Message<'_>) -> &'a str {
+    let first = message.from().and_then(Address::first);
+    first.and_then(Addr::name).unwrap_or_default()
+}
+
 /// The address of a field that names exactly one.
 pub(super) fn one_address(field: Option<&Address<'_>>) -> Option<EmailAddress> {
     let mut mailboxes = field?.iter();

@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{Body, Standing};
 use super::headers::Headers;
-use super::{Attachment, EmailAddress, Mail, bounce};
+use super::html::Html;
+use super::{Attachment, EmailAddress, Mail, Text, bounce};
 
 /// How much of one message is read. Beyond it, a person looks.
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +88,11 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     let standing = standing(&headers, &subject, &recipients);
     Ok(Mail {
         author: author::author(&message, &headers),
+        author_name: plain_words(author::name(&message)),
         body: Body::split(&text, standing),
         sealed: words::sealed(&message, &text),
+        html: Html::new(words::html(&message, bounds.text_bytes_max)),
+        text: Text(text),
         report: bounce::report(&message, &headers, raw),
         reply_to: author::one_address(message.reply_to()),
         attachments: attachments(&message),

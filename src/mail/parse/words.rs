@@ -45,6 +45,17 @@ pub(super) fn visible_text(message: &Message<'_>, raw: &[u8], bytes_max: usize) 
     without_invisible(cut(&text, bytes_max))
 }
 
+/// The source of the first HTML part that is shown as part of the text; empty without one. As
+/// mail-parser decodes it: who reads it are the rules of forms, and services encode well.
+pub(super) fn html(message: &Message<'_>, bytes_max: usize) -> String {
+    let mut parts = message.html_body.iter().filter_map(|id| message.part(*id));
+    let source = parts.find_map(|part| match &part.body {
+        PartType::Html(html) => Some(cut(html, bytes_max).to_owned()),
+        _ => None,
+    });
+    source.unwrap_or_default()
+}
+
 /// The texts of those `parts` that `is_wanted`.
 fn joined(
     message: &Message<'_>,
