@@ -157,13 +157,16 @@ pub(super) fn lenient_quoted_printable(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
         let hex = |at: usize| after.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let spaces = after.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let beyond = after.get(spaces..).unwrap_or_default();
         rest = match (first, after, hex(0).zip(hex(1))) {
             (b'=', [_, _, after @ ..], Some((high, low))) => {
                 out.push((high * 16 + low) as u8);
                 after
             }
-            (b'=', [b'\r', b'\n', after @ ..] | [b'\n', after @ ..], _) => after,
-            (b'=', [], _) | (b'=', [b'\r'], _) => &[],
+            (b'=', ..) if beyond.starts_with(b"\r\n") => beyond.get(2..).unwrap_or_default(),
+            (b'=', ..) if beyond.starts_with(b"\n") => beyond.get(1..).unwrap_or_default(),
+            (b'=', ..) if beyond.is_empty() => &[],
             _ => {
                 out.push(*first);
                 after
@@ -171,6 +174,21 @@ pub(super) fn lenient_quoted_printable(bytes: &[u8]) -> Vec<u8> {
         };
     }
     out
+}
+
+/// Whether quoted-printable holds an `=` that is no escape, or ends in a soft line break.
+pub(super) fn has_false_escapes(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'=', bytes).any(|at| match bytes.get(at + 1..) {
+        Some([high, low, ..]) if high.is_ascii_hexdigit() => !low.is_ascii_hexdigit(),
+        Some([b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..]) => rest.is_empty(),
+        _ => true,
+    })
+}
+
+/// Whether base64 ends within a group of four.
+pub(super) fn lacks_padding(bytes: &[u8]) -> bool {
+    let last = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    last.trim_ascii_end().len() % 4 != 0
 }
 
 /// Base64 with whatever else stands between; `None` when it is no base64 but a text.

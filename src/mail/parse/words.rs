@@ -4,7 +4,8 @@
 //! - it decodes a text without a charset, or with a wrong one, by force;
 //! - it takes a part whose base64 or quoted-printable has one fault as undecoded, and an HTML
 //!   part then as no body at all;
-//! - it loses two characters of a quoted-printable part that ends in a soft line break;
+//! - it loses two characters of a quoted-printable part that ends in a soft line break, reads
+//!   `= 10` as an escape, and drops the last character of base64 without its padding;
 //! - it shows nothing of a multipart whose boundary is missing or wrong.
 
 use std::borrow::Cow;
@@ -127,10 +128,13 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
     let range = part.offset_body as usize..part.offset_end as usize;
     let bytes = raw.get(range).unwrap_or_default();
     let encoding = part.content_transfer_encoding().unwrap_or_default().to_ascii_lowercase();
-    let ends_softly = encoding.contains("quoted") && bytes.trim_ascii_end().ends_with(b"=");
-    let unread = part.is_encoding_problem
-        || (encoding.contains("quoted") && !encoding.trim().eq("quoted-printable"));
-    if !unread && !ends_softly && !charset::is_doubtful(cut(text, bytes_max), declared) {
+    let misread = if encoding.contains("quoted") {
+        encoding.trim() != "quoted-printable" || charset::has_false_escapes(bytes)
+    } else {
+        encoding.contains("base64") && charset::lacks_padding(bytes)
+    };
+    let is_whole = !part.is_encoding_problem && !misread;
+    if is_whole && !charset::is_doubtful(cut(text, bytes_max), declared) {
         return Cow::Borrowed(text.as_ref());
     }
     // Encoded, a text takes four octets for three at least.
@@ -150,8 +154,11 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
 fn salvaged(message: &Message<'_>, raw: &[u8], bytes_max: usize) -> String {
     let root = message.root_part();
     let kind = root.content_type();
-    if let (Some("multipart"), PartType::Text(text)) = (kind.map(|kind| kind.ctype()), &root.body) {
-        return rebuilt(text, bytes_max).unwrap_or_else(|| cut(text, bytes_max).to_owned());
+    let is_multipart = kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"));
+    if is_multipart && !matches!(root.body, PartType::Multipart(_)) {
+        let body = String::from_utf8_lossy(root.contents());
+        let body = cut(&body, bytes_max);
+        return rebuilt(body, bytes_max).unwrap_or_else(|| body.to_owned());
     }
     let is_attached = |part: &&MessagePart<'_>| {
         part.content_disposition().is_some_and(|disposition| disposition.is_attachment())
@@ -184,7 +191,7 @@ fn rebuilt(body: &str, bytes_max: usize) -> Option<String> {
     }
     let whole = format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\n\n{body}");
     let message = MessageParser::default().parse(whole.as_bytes())?;
-    if matches!(message.root_part().body, PartType::Text(_)) {
+    if !matches!(message.root_part().body, PartType::Multipart(_)) {
         return None;
     }
     Some(visible_text(&message, whole.as_bytes(), bytes_max))
