@@ -110,7 +110,7 @@ pub(super) const LANGUAGES: &[Phrases] = &[
     },
     Phrases { // Danish and Norwegian
         opens: &["den ", "på "],
-        wrote: &["skrev", "skriver", "følgende"],
+        wrote: &["skrev", "skriver"],
         from: &["fra"], sent: &["sendt", "dato", "sendt den"], to: &["til", "kopi", "svar til"], subject: &["emne"],
         original: &["oprindelig", "original", "opprinnelig"], forwarded: &["videresendt", "videresend", "viderebragt"],
         sent_from: &["sendt fra", "sendt med", "sendt via", "hent outlook", "få outlook", "skaff deg outlook", "last ned outlook"],

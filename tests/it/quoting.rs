@@ -101,6 +101,16 @@ const ATTRIBUTIONS: &[&str] = &[
     "---- On Thu, 26 Nov 2026 10:00:00 +0100 Flexus Desk <desk@flexus.example> wrote ----",
     "---- Am Do., 26 Nov. 2026 10:00:00 +0100 Flexus Desk <desk@flexus.example> schrieb ----",
     "----- Le 26 Nov 26, à 10:00, Flexus Desk desk@flexus.example a écrit :",
+    // Others that write it their own way
+    "Flexus Desk wrote:",
+    "Flexus Desk schrieb:",
+    "Flexus Desk <desk@flexus.example> schrieb am Do., 26. Nov. 2026 um 10:00 Uhr:",
+    "2026-11-26 10:00 GMT+01:00 Flexus Desk <desk@flexus.example>:",
+    "четверг, 26 ноября 2026 г. пользователь Flexus Desk написал:",
+    "26 лист. 2026 р. 10:00 \"Flexus\" desk@flexus.example пише:",
+    "-----Flexus Desk <desk@flexus.example> wrote: -----",
+    "In a message dated 11/26/2026 10:00:00 AM Central European Time, desk@flexus.example writes:",
+    "In message <a@flexus.example> Flexus Desk writes:",
     // Mail.ru, Yandex, 163
     "Четверг, 26 ноября 2026, 10:00 +03:00 от Flexus Desk <desk@flexus.example>:",
     "26.11.2026, 10:00, \"Flexus Desk\" <desk@flexus.example>:",
@@ -273,6 +283,9 @@ fn every_separator_ends_the_writers_words_and_says_whether_it_forwards() {
             assert_eq!((body.own.trim(), body.forwards), (OWN, *forwards), "{text}");
         }
     }
+    check(&format!(
+        "{OWN}\n\n-------- Original message --------From: Flexus <desk@flexus.example> Date: 26/11/2026 10:00 (GMT+01:00) To: Jane Subject: x\n{QUOTED}\n"
+    ));
     let marked = format!("{OWN}\n\n> Begin forwarded message:\n> \n> From: x\n> {QUOTED}\n");
     assert!(Body::split(&marked, Standing::InThread).forwards, "as Apple Mail quotes it in HTML");
     let old = format!(
@@ -283,6 +296,9 @@ fn every_separator_ends_the_writers_words_and_says_whether_it_forwards() {
 
 const PHONES: &[&str] = &[
     "Sent from my iPhone",
+    "Sent from my cell, please excuse any typos.",
+    "Sent from Mailbox for iPad",
+    "(sent from a phone)",
     "Sent from Yahoo Mail on Android",
     "Sent from Outlook for Android",
     "Sent with Proton Mail secure email.",
@@ -395,6 +411,17 @@ fn the_end_of_a_broken_quotation_is_no_answer() {
     ));
     let asked = "> Was it you?\nOwn words.\n> Shall we go on?\n";
     check(&format!("On 26/11/2026 10:00, Flexus wrote:\n{asked}"));
+}
+
+/// Programs that name sender and time without a colon, directly above what they mark.
+#[test]
+fn a_line_of_sender_and_time_right_above_a_quotation_is_its_attribution() {
+    for line in [
+        "2026/11/26 Flexus <desk@flexus.example>",
+        "\"Flexus\" desk@flexus.example – November 26, 2026 10:00 AM",
+    ] {
+        check(&format!("{OWN}\n\n{line}\n> {QUOTED}\n"));
+    }
 }
 
 #[test]

@@ -114,6 +114,13 @@ const SEPARATOR_OCTETS_MAX: usize = 160;
 /// `-----Original Message-----`, `Begin forwarded message:`; whether it is a forwarded one.
 fn separator(line: &str) -> Option<bool> {
     let line = line.trim().trim_start_matches(['*', ' ']);
+    // Samsung's programs write the header behind it in the same line.
+    let line = match line.strip_prefix("--").and_then(|rest| rest.rsplit_once("----")) {
+        Some((_, header)) if header.contains(':') => {
+            line.get(..line.len() - header.len()).unwrap_or(line)
+        }
+        _ => line,
+    };
     if line.len() > SEPARATOR_OCTETS_MAX {
         return None;
     }
@@ -262,8 +269,30 @@ fn ends_attribution(line: &str) -> bool {
 fn is_attribution(folded: &str, marked_below: bool) -> bool {
     /// Octets: a long name, a long address and a date in any alphabet.
     const OCTETS_MAX: usize = 500;
-    const FIRST_PERSON: [&str; 6] =
-        ["i wrote", "we wrote", "i have written", "schrieb ich", "ich schrieb", "hiermit"];
+    /// Whoever speaks of what they themselves wrote quotes nobody.
+    const FIRST_PERSON: [&str; 21] = [
+        "i wrote",
+        "we wrote",
+        "i have written",
+        "i said",
+        "schrieb ich",
+        "ich schrieb",
+        "ich geschrieben",
+        "hiermit",
+        "ik schreef",
+        "schreef ik",
+        "jeg skrev",
+        "skrev jeg",
+        "jag skrev",
+        "napisałem",
+        "napisałam",
+        "írtam",
+        "yazdım",
+        "написах",
+        "я написал",
+        "я писал",
+        "napisao sam",
+    ];
     if folded.len() > OCTETS_MAX || FIRST_PERSON.iter().any(|words| folded.contains(words)) {
         return false;
     }
@@ -271,13 +300,17 @@ fn is_attribution(folded: &str, marked_below: bool) -> bool {
     let writes = holds_any(folded, |language| language.wrote);
     let in_brackets = has_address_in_brackets(folded);
     let begins = opens_attribution(folded) || in_brackets;
+    // "Jane Doe wrote:", as some programs were set long ago.
+    let is_short =
+        writes && folded.ends_with([':', '：']) && folded.split_whitespace().count() <= 6;
     if marked_below {
-        let names = begins || has_address(folded) || has_time(folded);
+        let names = begins || has_address(folded) || has_time(folded) || is_short;
         return (writes && names)
-            || (in_brackets && (has_time(folded) || folded.ends_with([':', '：'])));
+            || (has_address(folded) && has_time(folded))
+            || (in_brackets && folded.ends_with([':', '：']));
     }
     let says_when = in_brackets || folded.contains(|c: char| c.is_ascii_digit());
-    (writes && begins && says_when) || (in_brackets && has_time(folded))
+    (writes && begins && says_when) || (in_brackets && has_time(folded)) || is_short
 }
 
 /// Whether a line begins as attributions do: with "on", a date, or a weekday.
