@@ -266,10 +266,10 @@ pub(super) fn folded(text: &str) -> String {
 
 /// Whether the lower-case `text` holds one of the `words` of any language.
 pub(super) fn holds_any(text: &str, words: fn(&Phrases) -> &[&str]) -> bool {
-    LANGUAGES.iter().flat_map(|language| words(language)).any(|word| text.contains(word))
+    LANGUAGES.iter().flat_map(words).any(|word| text.contains(word))
 }
 
 /// Whether the lower-case `text` begins with one of the `words` of any language.
 pub(super) fn begins_with_any(text: &str, words: fn(&Phrases) -> &[&str]) -> bool {
-    LANGUAGES.iter().flat_map(|language| words(language)).any(|word| text.starts_with(word))
+    LANGUAGES.iter().flat_map(words).any(|word| text.starts_with(word))
 }

@@ -1,5 +1,8 @@
 //! Own words apart from quoted ones, as the mail programs of our languages write them.
 
+use std::fs;
+use std::path::Path;
+
 use deletion_desk::mail::body::{Body, Standing};
 use deletion_desk::mail::{self, Bounds, Mail};
 
@@ -433,6 +436,45 @@ fn inline_answers_are_the_writers_own() {
 
 fn parsed(raw: &str) -> Mail {
     mail::parse(raw.as_bytes(), &Bounds::default()).unwrap()
+}
+
+/// Whole mails as the programs send them (`tests/mails/quoting`): own words on one line, and
+/// whether they pass another mail on.
+#[test]
+fn whole_mails_of_many_programs_are_read() {
+    let mut expected = vec![
+        ("gmail-german", "Ja", false),
+        ("outlook-desktop-french", "Oui Cordialement, Jane", false),
+        ("outlook-phone-html-alone", "Yes", false),
+        ("iphone-spanish", "Sí, soy yo.", false),
+        ("thunderbird-answer-below", "No, that was not me.", false),
+        ("yahoo-italian", "Sì", false),
+        ("samsung-portuguese", "Sim", false),
+        ("gmx-plain", "Ja", false),
+        ("corporate-disclaimer", "No, I never asked for this. Jane Doe", false),
+        ("inline", "It was me. Do it, please.", false),
+        ("only-quoted", "", false),
+        ("qq-chinese", "是的", false),
+        ("forwarded-gmail-polish", "Do obsługi.", true),
+        ("forwarded-apple-dutch", "Graag afhandelen.", true),
+        (
+            "first-mail-that-looks-like-a-reply",
+            "From: Jane Doe Date: 26 November 2026 To: Flexus Subject: my data On 5 May 2026 your \
+             colleague wrote: We will see. Please delete my data now.",
+            false,
+        ),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails/quoting");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let at = expected.iter().position(|(listed, ..)| *listed == name).expect(&name);
+        let (_, own, forwards) = expected.swap_remove(at);
+        let mail = mail::parse(&fs::read(&path).unwrap(), &Bounds::default()).unwrap();
+        let words = mail.body.own.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!((words.as_str(), mail.body.forwards), (own, forwards), "{name}");
+    }
+    assert_eq!(expected, [], "each has its file");
 }
 
 /// How each program quotes in HTML alone.

@@ -5,6 +5,7 @@ mod author;
 mod charset;
 mod guard;
 mod repair;
+mod transfer;
 mod words;
 
 use mail_parser::{Header, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _};
@@ -105,7 +106,7 @@ fn subject(message: &Message<'_>, raw: &[u8]) -> String {
     let field = message.headers().iter().rfind(|header| header.name == HeaderName::Subject);
     let again = field.filter(|_| doubtful).map(|field| {
         let range = field.offset_start as usize..field.offset_end as usize;
-        charset::header_text(raw.get(range).unwrap_or_default())
+        transfer::header_text(raw.get(range).unwrap_or_default())
     });
     let text = again.as_deref().unwrap_or(read);
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
-use super::{charset, is_invisible};
+use super::{charset, is_invisible, transfer};
 use crate::mail::Sealed;
 use crate::mail::body::html::text_of_html;
 use crate::mail::body::unflowed;
@@ -129,9 +129,9 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
     let bytes = raw.get(range).unwrap_or_default();
     let encoding = part.content_transfer_encoding().unwrap_or_default().to_ascii_lowercase();
     let misread = if encoding.contains("quoted") {
-        encoding.trim() != "quoted-printable" || charset::has_false_escapes(bytes)
+        encoding.trim() != "quoted-printable" || transfer::has_false_escapes(bytes)
     } else {
-        encoding.contains("base64") && charset::lacks_padding(bytes)
+        encoding.contains("base64") && transfer::lacks_padding(bytes)
     };
     let is_whole = !part.is_encoding_problem && !misread;
     if is_whole && !charset::is_doubtful(cut(text, bytes_max), declared) {
@@ -140,9 +140,9 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
     // Encoded, a text takes four octets for three at least.
     let bytes = bytes.get(..bytes_max.saturating_mul(4)).unwrap_or(bytes);
     let bytes = if encoding.contains("base64") {
-        charset::lenient_base64(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)
+        transfer::lenient_base64(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)
     } else if encoding.contains("quoted") {
-        Cow::Owned(charset::lenient_quoted_printable(bytes))
+        Cow::Owned(transfer::lenient_quoted_printable(bytes))
     } else {
         Cow::Borrowed(bytes)
     };
