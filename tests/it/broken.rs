@@ -292,6 +292,25 @@ fn an_international_domain_is_one_in_both_spellings() {
     assert_eq!(unicode.author, ascii.author);
 }
 
+/// Promise 21: of a text that is all of a huge mail, what rules get to see is read, and a
+/// file beside a short text is no reason to read less.
+#[test]
+fn huge_mails_are_read_as_far_as_their_text_goes() {
+    let mut text = b"From: jane@example.org\nSubject: x\n\nPlease delete my data.\n".to_vec();
+    text.extend(b"l\xf6schen ".repeat(2 * 1024 * 1024));
+    let mail = mail::parse(&text, &Bounds::default()).unwrap();
+    assert!(mail.body.own.starts_with("Please delete my data.\nlöschen"));
+    assert!(mail.body.own.len() <= Bounds::default().text_bytes_max + 1);
+    let mut file = b"From: jane@example.org\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n\
+        Please delete my data.\n--b\nContent-Type: application/pdf\n\n"
+        .to_vec();
+    file.extend(b"x".repeat(20 * 1024 * 1024));
+    file.extend(b"\n--b\n\nThanks.\n--b--\n");
+    let mail = mail::parse(&file, &Bounds::default()).unwrap();
+    assert_eq!(mail.body.own, "Please delete my data.\nThanks.\n");
+    assert_eq!(mail.attachments.first().map(|file| file.bytes), Some(20 * 1024 * 1024));
+}
+
 /// All fixtures, as the grounds of mutation.
 fn fixtures() -> Vec<Vec<u8>> {
     let folders = ["broken", "quoting", "automatic"].map(folder);

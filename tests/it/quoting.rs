@@ -457,6 +457,7 @@ fn whole_mails_of_many_programs_are_read() {
         ("qq-chinese", "是的", false),
         ("forwarded-gmail-polish", "Do obsługi.", true),
         ("forwarded-apple-dutch", "Graag afhandelen.", true),
+        ("forwarded-as-an-attachment", "Please handle.", true),
         (
             "first-mail-that-looks-like-a-reply",
             "From: Jane Doe Date: 26 November 2026 To: Flexus Subject: my data On 5 May 2026 your \
@@ -465,7 +466,7 @@ fn whole_mails_of_many_programs_are_read() {
         ),
     ];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails/quoting");
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let at = expected.iter().position(|(listed, ..)| *listed == name).expect(&name);
@@ -475,6 +476,9 @@ fn whole_mails_of_many_programs_are_read() {
         assert_eq!((words.as_str(), mail.body.forwards), (own, forwards), "{name}");
     }
     assert_eq!(expected, [], "each has its file");
+    let raw = fs::read(folder.join("forwarded-as-an-attachment.eml")).unwrap();
+    let quoted = mail::parse(&raw, &Bounds::default()).unwrap().body.quoted;
+    assert!(quoted.contains("jane@example.org") && quoted.contains("delete my data"), "{quoted}");
 }
 
 /// How each program quotes in HTML alone.

@@ -68,7 +68,7 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     if raw.len() > bounds.message_bytes_max {
         return Err(Unreadable::TooLarge);
     }
-    let raw = &*repair::repaired(raw, bounds.header_bytes_max);
+    let raw = &*repair::repaired(repair::shortened(raw, bounds), bounds.header_bytes_max);
     guard::guard(raw, bounds)?;
     let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
     if guard::depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
@@ -85,10 +85,15 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     let subject = subject(&message, raw);
     let recipients = recipients(&message, &headers);
     let text = words::visible_text(&message, raw, bounds.text_bytes_max);
-    let standing = standing(&headers, &subject, &recipients);
+    let mut body = Body::split(&text, standing(&headers, &subject, &recipients));
+    if let (true, Some(attached)) =
+        (body.quoted.is_empty(), words::attached_mail(&message, bounds.text_bytes_max))
+    {
+        (body.quoted, body.forwards) = (attached, true);
+    }
     Ok(Mail {
         author: author::author(&message, &headers),
-        body: Body::split(&text, standing),
+        body,
         sealed: words::sealed(&message, &text),
         report: bounce::report(&message, &headers, raw),
         reply_to: author::one_address(message.reply_to()),

@@ -225,6 +225,24 @@ fn is_smime(part: &MessagePart<'_>) -> Option<Sealing> {
     Some(if signed { Sealing::Signed } else { Sealing::Encrypted })
 }
 
+/// A mail that came as an attachment, as its reader sees it: who wrote what. What a report
+/// returns is none.
+pub(super) fn attached_mail(message: &Message<'_>, bytes_max: usize) -> Option<String> {
+    let root = message.root_part().content_type();
+    let is_report = root.and_then(|kind| kind.subtype());
+    if is_report.is_some_and(|kind| kind.eq_ignore_ascii_case("report")) {
+        return None;
+    }
+    let inside = message.parts.iter().find_map(|part| match &part.body {
+        PartType::Message(inside) => Some(inside),
+        _ => None,
+    })?;
+    let author = inside.from().and_then(|from| from.first()).and_then(|one| one.address());
+    let (author, subject) = (author.unwrap_or_default(), inside.subject().unwrap_or_default());
+    let text = visible_text(inside, inside.raw_message(), bytes_max);
+    Some(format!("From: {author}\nSubject: {subject}\n\n{text}"))
+}
+
 /// Why the words of a mail cannot be read, when it has some.
 pub(super) fn sealed(message: &Message<'_>, text: &str) -> Option<Sealed> {
     let is = |part: &MessagePart<'_>, kind: &str, subtypes: &[&str]| {
