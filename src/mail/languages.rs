@@ -110,7 +110,7 @@ pub(super) const LANGUAGES: &[Phrases] = &[
     },
     Phrases { // Danish and Norwegian
         opens: &["den ", "på "],
-        wrote: &["skrev", "skriver", "følgende"],
+        wrote: &["skrev", "skriver"],
         from: &["fra"], sent: &["sendt", "dato", "sendt den"], to: &["til", "kopi", "svar til"], subject: &["emne"],
         original: &["oprindelig", "original", "opprinnelig"], forwarded: &["videresendt", "videresend", "viderebragt"],
         sent_from: &["sendt fra", "sendt med", "sendt via", "hent outlook", "få outlook", "skaff deg outlook", "last ned outlook"],
@@ -266,10 +266,10 @@ pub(super) fn folded(text: &str) -> String {
 
 /// Whether the lower-case `text` holds one of the `words` of any language.
 pub(super) fn holds_any(text: &str, words: fn(&Phrases) -> &[&str]) -> bool {
-    LANGUAGES.iter().flat_map(|language| words(language)).any(|word| text.contains(word))
+    LANGUAGES.iter().flat_map(words).any(|word| text.contains(word))
 }
 
 /// Whether the lower-case `text` begins with one of the `words` of any language.
 pub(super) fn begins_with_any(text: &str, words: fn(&Phrases) -> &[&str]) -> bool {
-    LANGUAGES.iter().flat_map(|language| words(language)).any(|word| text.starts_with(word))
+    LANGUAGES.iter().flat_map(words).any(|word| text.starts_with(word))
 }

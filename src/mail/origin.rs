@@ -240,9 +240,10 @@ fn wants_no_answer(name: &str) -> bool {
 }
 
 fn is_role(local_part: &str) -> bool {
-    /// In any place: "noreply-dmarc-support", "company.no-reply".
-    const INSIDE: [&str; 18] = [
+    /// In any place, as whole words: "noreply-dmarc-support", "company.no-reply".
+    const INSIDE: [&str; 19] = [
         "noreply",
+        "noreplies",
         "donotreply",
         "dontreply",
         "mailerdaemon",
@@ -277,9 +278,12 @@ fn is_role(local_part: &str) -> bool {
         "wordpress",
     ];
     let local = local_part.to_ascii_lowercase();
-    let letters: String = local.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
-    WHOLE.contains(&letters.as_str())
-        || INSIDE.iter().any(|name| letters.contains(name))
+    let words: Vec<&str> =
+        local.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty()).collect();
+    // "do-not-reply" is three words, "noreply" one.
+    let joined = |count: usize| words.windows(count).map(|words| words.concat());
+    (1..=3).flat_map(joined).any(|word| INSIDE.contains(&word.as_str()))
+        || WHOLE.contains(&words.concat().as_str())
         || ["bounce-", "bounces-", "bounce+", "bounces+"]
             .iter()
             .any(|begin| local.starts_with(begin))

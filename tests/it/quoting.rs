@@ -1,5 +1,8 @@
 //! Own words apart from quoted ones, as the mail programs of our languages write them.
 
+use std::fs;
+use std::path::Path;
+
 use deletion_desk::mail::body::{Body, Standing};
 use deletion_desk::mail::{self, Bounds, Mail};
 
@@ -101,6 +104,16 @@ const ATTRIBUTIONS: &[&str] = &[
     "---- On Thu, 26 Nov 2026 10:00:00 +0100 Flexus Desk <desk@flexus.example> wrote ----",
     "---- Am Do., 26 Nov. 2026 10:00:00 +0100 Flexus Desk <desk@flexus.example> schrieb ----",
     "----- Le 26 Nov 26, à 10:00, Flexus Desk desk@flexus.example a écrit :",
+    // Others that write it their own way
+    "Flexus Desk wrote:",
+    "Flexus Desk schrieb:",
+    "Flexus Desk <desk@flexus.example> schrieb am Do., 26. Nov. 2026 um 10:00 Uhr:",
+    "2026-11-26 10:00 GMT+01:00 Flexus Desk <desk@flexus.example>:",
+    "четверг, 26 ноября 2026 г. пользователь Flexus Desk написал:",
+    "26 лист. 2026 р. 10:00 \"Flexus\" desk@flexus.example пише:",
+    "-----Flexus Desk <desk@flexus.example> wrote: -----",
+    "In a message dated 11/26/2026 10:00:00 AM Central European Time, desk@flexus.example writes:",
+    "In message <a@flexus.example> Flexus Desk writes:",
     // Mail.ru, Yandex, 163
     "Четверг, 26 ноября 2026, 10:00 +03:00 от Flexus Desk <desk@flexus.example>:",
     "26.11.2026, 10:00, \"Flexus Desk\" <desk@flexus.example>:",
@@ -273,6 +286,9 @@ fn every_separator_ends_the_writers_words_and_says_whether_it_forwards() {
             assert_eq!((body.own.trim(), body.forwards), (OWN, *forwards), "{text}");
         }
     }
+    check(&format!(
+        "{OWN}\n\n-------- Original message --------From: Flexus <desk@flexus.example> Date: 26/11/2026 10:00 (GMT+01:00) To: Jane Subject: x\n{QUOTED}\n"
+    ));
     let marked = format!("{OWN}\n\n> Begin forwarded message:\n> \n> From: x\n> {QUOTED}\n");
     assert!(Body::split(&marked, Standing::InThread).forwards, "as Apple Mail quotes it in HTML");
     let old = format!(
@@ -283,6 +299,9 @@ fn every_separator_ends_the_writers_words_and_says_whether_it_forwards() {
 
 const PHONES: &[&str] = &[
     "Sent from my iPhone",
+    "Sent from my cell, please excuse any typos.",
+    "Sent from Mailbox for iPad",
+    "(sent from a phone)",
     "Sent from Yahoo Mail on Android",
     "Sent from Outlook for Android",
     "Sent with Proton Mail secure email.",
@@ -397,6 +416,17 @@ fn the_end_of_a_broken_quotation_is_no_answer() {
     check(&format!("On 26/11/2026 10:00, Flexus wrote:\n{asked}"));
 }
 
+/// Programs that name sender and time without a colon, directly above what they mark.
+#[test]
+fn a_line_of_sender_and_time_right_above_a_quotation_is_its_attribution() {
+    for line in [
+        "2026/11/26 Flexus <desk@flexus.example>",
+        "\"Flexus\" desk@flexus.example – November 26, 2026 10:00 AM",
+    ] {
+        check(&format!("{OWN}\n\n{line}\n> {QUOTED}\n"));
+    }
+}
+
 #[test]
 fn inline_answers_are_the_writers_own() {
     let text = "On 26/11/2026 10:00, Flexus wrote:\n> One?\n\nFirst.\n\n> Two?\n>> older\n\nSecond.\n-- \nJane\n";
@@ -406,6 +436,49 @@ fn inline_answers_are_the_writers_own() {
 
 fn parsed(raw: &str) -> Mail {
     mail::parse(raw.as_bytes(), &Bounds::default()).unwrap()
+}
+
+/// Whole mails as the programs send them (`tests/mails/quoting`): own words on one line, and
+/// whether they pass another mail on.
+#[test]
+fn whole_mails_of_many_programs_are_read() {
+    let mut expected = vec![
+        ("gmail-german", "Ja", false),
+        ("outlook-desktop-french", "Oui Cordialement, Jane", false),
+        ("outlook-phone-html-alone", "Yes", false),
+        ("iphone-spanish", "Sí, soy yo.", false),
+        ("thunderbird-answer-below", "No, that was not me.", false),
+        ("yahoo-italian", "Sì", false),
+        ("samsung-portuguese", "Sim", false),
+        ("gmx-plain", "Ja", false),
+        ("corporate-disclaimer", "No, I never asked for this. Jane Doe", false),
+        ("inline", "It was me. Do it, please.", false),
+        ("only-quoted", "", false),
+        ("qq-chinese", "是的", false),
+        ("forwarded-gmail-polish", "Do obsługi.", true),
+        ("forwarded-apple-dutch", "Graag afhandelen.", true),
+        ("forwarded-as-an-attachment", "Please handle.", true),
+        (
+            "first-mail-that-looks-like-a-reply",
+            "From: Jane Doe Date: 26 November 2026 To: Flexus Subject: my data On 5 May 2026 your \
+             colleague wrote: We will see. Please delete my data now.",
+            false,
+        ),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mails/quoting");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let at = expected.iter().position(|(listed, ..)| *listed == name).expect(&name);
+        let (_, own, forwards) = expected.swap_remove(at);
+        let mail = mail::parse(&fs::read(&path).unwrap(), &Bounds::default()).unwrap();
+        let words = mail.body.own.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!((words.as_str(), mail.body.forwards), (own, forwards), "{name}");
+    }
+    assert_eq!(expected, [], "each has its file");
+    let raw = fs::read(folder.join("forwarded-as-an-attachment.eml")).unwrap();
+    let quoted = mail::parse(&raw, &Bounds::default()).unwrap().body.quoted;
+    assert!(quoted.contains("jane@example.org") && quoted.contains("delete my data"), "{quoted}");
 }
 
 /// How each program quotes in HTML alone.

@@ -1,8 +1,10 @@
 //! Whose words: what the writer wrote now, and what they only quoted.
 
+mod attribution;
 mod flowed;
 pub mod html;
 mod quoting;
+mod separator;
 mod signature;
 
 use std::borrow::Cow;

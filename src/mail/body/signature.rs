@@ -28,7 +28,7 @@ static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         "(?i)iphon|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|oneplus|blackberry|nokia|outlook|yahoo|gmail|aol|\
          proton|gmx|web\\.de|mail\\.ru|яндекс|yandex|mail\\.com|smartphone|handy|mobil|móvil|téléphone|cellulare|telefon|\
-         phone|tablet|k-9|tutanota|windows|workspace|bluemail|spark|zoho|posteo|avast|virus-free|virenfrei",
+         phone|tablet|k-9|sent from|mailbox|airmail|tutanota|windows|workspace|bluemail|spark|zoho|posteo|avast|virus-free|virenfrei",
     )
     .expect("a fixed pattern compiles")
 });
@@ -43,7 +43,7 @@ pub(super) fn names_a_program(text: &str) -> bool {
 pub(super) fn is_of_a_program(line: &str) -> bool {
     /// Octets of such a line, with a link perhaps.
     const LINE_OCTETS_MAX: usize = 200;
-    let line = line.trim().trim_start_matches(['*', '_', '-', '–', '—', ' ']);
+    let line = line.trim().trim_start_matches(['*', '_', '-', '–', '—', '<', '(', ' ']);
     if line.is_empty()
         || line.len() > LINE_OCTETS_MAX
         || line.ends_with('?')

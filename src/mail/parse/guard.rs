@@ -13,13 +13,13 @@ pub(super) fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
     if raw.len() > bounds.header_bytes_max && !ends(b"\r\n\r\n") && !ends(b"\n\n") {
         return Err(Unreadable::HeaderTooLarge);
     }
-    if raw.len() > HIDING_BYTES_MAX && hides_messages(raw) {
+    let types = Types::count(raw);
+    if raw.len() > HIDING_BYTES_MAX && types.may_hide_messages() && hides_messages(raw) {
         return Err(Unreadable::TooNested);
     }
-    if occurrences(raw, b"message/rfc822") + occurrences(raw, b"message/global")
-        > bounds.depth_max * 5
-        || occurrences(raw, b"content-type:") > bounds.parts_max
-        || occurrences(raw, b"\n--") > bounds.parts_max * 10
+    if types.messages > bounds.depth_max * 5
+        || fields_of_type(raw) > bounds.parts_max
+        || memchr::memmem::find_iter(raw, b"\n--").count() > bounds.parts_max * 10
     {
         return Err(Unreadable::TooNested);
     }
@@ -34,10 +34,7 @@ pub(super) const HIDING_BYTES_MAX: usize = 16 * 1024;
 /// decodes it and reads the messages inside, so that counting them in the raw bytes tells
 /// nothing. The type may be left out in a digest, where it is the default (§5.1.5).
 fn hides_messages(raw: &[u8]) -> bool {
-    let is_digest = occurrences(raw, b"multipart/digest") > 0;
-    if !is_digest && occurrences(raw, b"message/") == 0 {
-        return false;
-    }
+    let is_digest = Types::count(raw).digests > 0;
     let text = String::from_utf8_lossy(raw).to_ascii_lowercase().replace("\r\n", "\n");
     text.split("\n\n").filter(|block| block.contains("content-transfer-encoding")).any(|block| {
         let encoded = block.contains("base64") || block.contains("quoted-printable");
@@ -49,14 +46,56 @@ fn hides_messages(raw: &[u8]) -> bool {
 /// Types that mail-parser reads as messages.
 const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "message/global;"];
 
-/// How often the lower-case `needle` stands in `haystack`, whatever the case.
-fn occurrences(haystack: &[u8], needle: &[u8]) -> usize {
-    let Some(first) = needle.first() else { return 0 };
-    let is_there = |at: &usize| {
-        let here = haystack.get(*at..at.saturating_add(needle.len()));
-        here.is_some_and(|here| here.eq_ignore_ascii_case(needle))
-    };
-    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), haystack).filter(is_there).count()
+/// How often the bytes name types that hold messages, in any case and wherever it stands. All
+/// are looked for by the stroke in them, which is rarer than any letter.
+#[derive(Default)]
+struct Types {
+    /// `message/rfc822` and `message/global`.
+    messages: usize,
+    /// `message/` of any kind.
+    any_message: usize,
+    /// `multipart/digest`.
+    digests: usize,
+}
+
+impl Types {
+    fn count(raw: &[u8]) -> Types {
+        let mut types = Types::default();
+        for at in memchr::memchr_iter(b'/', raw) {
+            if ends_with(raw.get(..at), b"message") {
+                types.any_message += 1;
+                let holds = [&b"rfc822"[..], b"global"];
+                let is_whole = holds.iter().any(|kind| begins_with(raw.get(at + 1..), kind));
+                types.messages += usize::from(is_whole);
+            } else if ends_with(raw.get(..at), b"multipart") {
+                types.digests += usize::from(begins_with(raw.get(at + 1..), b"digest"));
+            }
+        }
+        types
+    }
+
+    fn may_hide_messages(&self) -> bool {
+        self.any_message > 0 || self.digests > 0
+    }
+}
+
+/// How often `Content-Type:` stands there, in any case.
+fn fields_of_type(raw: &[u8]) -> usize {
+    let dashes = memchr::memchr_iter(b'-', raw);
+    dashes
+        .filter(|at| begins_with(raw.get(at + 1..), b"type:"))
+        .filter(|at| ends_with(raw.get(..*at), b"content"))
+        .count()
+}
+
+fn begins_with(bytes: Option<&[u8]>, word: &[u8]) -> bool {
+    let begin = bytes.and_then(|bytes| bytes.get(..word.len()));
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(word))
+}
+
+fn ends_with(bytes: Option<&[u8]>, word: &[u8]) -> bool {
+    let end = bytes.and_then(|bytes| bytes.get(bytes.len().checked_sub(word.len())?..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
 
 /// Levels of nesting.

@@ -5,6 +5,7 @@ mod author;
 mod charset;
 mod guard;
 mod repair;
+mod transfer;
 mod words;
 
 use mail_parser::{Header, HeaderName, Message, MessageParser, MessagePart, MimeHeaders as _};
@@ -68,7 +69,7 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     if raw.len() > bounds.message_bytes_max {
         return Err(Unreadable::TooLarge);
     }
-    let raw = &*repair::repaired(raw, bounds.header_bytes_max);
+    let raw = &*repair::repaired(repair::shortened(raw, bounds), bounds.header_bytes_max);
     guard::guard(raw, bounds)?;
     let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
     if guard::depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
@@ -85,11 +86,16 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     let subject = subject(&message, raw);
     let recipients = recipients(&message, &headers);
     let text = words::visible_text(&message, raw, bounds.text_bytes_max);
-    let standing = standing(&headers, &subject, &recipients);
+    let mut body = Body::split(&text, standing(&headers, &subject, &recipients));
+    if let (true, Some(attached)) =
+        (body.quoted.is_empty(), words::attached_mail(&message, bounds.text_bytes_max))
+    {
+        (body.quoted, body.forwards) = (attached, true);
+    }
     Ok(Mail {
         author: author::author(&message, &headers),
         author_name: plain_words(author::name(&message)),
-        body: Body::split(&text, standing),
+        body,
         sealed: words::sealed(&message, &text),
         html: Html::new(words::html(&message, bounds.text_bytes_max)),
         text: Text(text),
@@ -109,7 +115,7 @@ fn subject(message: &Message<'_>, raw: &[u8]) -> String {
     let field = message.headers().iter().rfind(|header| header.name == HeaderName::Subject);
     let again = field.filter(|_| doubtful).map(|field| {
         let range = field.offset_start as usize..field.offset_end as usize;
-        charset::header_text(raw.get(range).unwrap_or_default())
+        transfer::header_text(raw.get(range).unwrap_or_default())
     });
     let text = again.as_deref().unwrap_or(read);
     let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::charset;
+use super::{Bounds, charset};
 
 /// Octets of a message that is copied to be repaired; a larger one is read as it is.
 const REPAIRED_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -23,6 +23,23 @@ pub(super) fn repaired(raw: &[u8], header_bytes_max: usize) -> Cow<'_, [u8]> {
         return Cow::Owned(again);
     }
     mended_header(raw).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
+/// Without what nobody gets to see of a text that is all of a huge mail: mail-parser would copy
+/// it whole, and each octet that it cannot read three times.
+pub(super) fn shortened<'a>(raw: &'a [u8], bounds: &Bounds) -> &'a [u8] {
+    // Encoded, an octet of text takes three at most, and has its line ends.
+    let kept = bounds.header_bytes_max + bounds.text_bytes_max * 4;
+    let Some(begin) = raw.get(..kept) else { return raw };
+    let head = begin.get(..bounds.header_bytes_max).unwrap_or(begin);
+    let head = head.get(..header_end(head).0).unwrap_or(head).to_ascii_lowercase();
+    let is_text = match memchr::memmem::find(&head, b"content-type:") {
+        Some(at) => {
+            head.get(at + 13..).is_some_and(|kind| kind.trim_ascii_start().starts_with(b"text/"))
+        }
+        None => true,
+    };
+    if is_text { begin } else { raw }
 }
 
 /// Without a byte order mark, blank lines and the line of an mbox (RFC 4155) at the top.

@@ -4,14 +4,15 @@
 //! - it decodes a text without a charset, or with a wrong one, by force;
 //! - it takes a part whose base64 or quoted-printable has one fault as undecoded, and an HTML
 //!   part then as no body at all;
-//! - it loses two characters of a quoted-printable part that ends in a soft line break;
+//! - it loses two characters of a quoted-printable part that ends in a soft line break, reads
+//!   `= 10` as an escape, and drops the last character of base64 without its padding;
 //! - it shows nothing of a multipart whose boundary is missing or wrong.
 
 use std::borrow::Cow;
 
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders as _, PartType};
 
-use super::{charset, is_invisible};
+use super::{charset, is_invisible, transfer};
 use crate::mail::Sealed;
 use crate::mail::body::html::text_of_html;
 use crate::mail::body::unflowed;
@@ -138,18 +139,21 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
     let range = part.offset_body as usize..part.offset_end as usize;
     let bytes = raw.get(range).unwrap_or_default();
     let encoding = part.content_transfer_encoding().unwrap_or_default().to_ascii_lowercase();
-    let ends_softly = encoding.contains("quoted") && bytes.trim_ascii_end().ends_with(b"=");
-    let unread = part.is_encoding_problem
-        || (encoding.contains("quoted") && !encoding.trim().eq("quoted-printable"));
-    if !unread && !ends_softly && !charset::is_doubtful(cut(text, bytes_max), declared) {
+    let misread = if encoding.contains("quoted") {
+        encoding.trim() != "quoted-printable" || transfer::has_false_escapes(bytes)
+    } else {
+        encoding.contains("base64") && transfer::lacks_padding(bytes)
+    };
+    let is_whole = !part.is_encoding_problem && !misread;
+    if is_whole && !charset::is_doubtful(cut(text, bytes_max), declared) {
         return Cow::Borrowed(text.as_ref());
     }
     // Encoded, a text takes four octets for three at least.
     let bytes = bytes.get(..bytes_max.saturating_mul(4)).unwrap_or(bytes);
     let bytes = if encoding.contains("base64") {
-        charset::lenient_base64(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)
+        transfer::lenient_base64(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned)
     } else if encoding.contains("quoted") {
-        Cow::Owned(charset::lenient_quoted_printable(bytes))
+        Cow::Owned(transfer::lenient_quoted_printable(bytes))
     } else {
         Cow::Borrowed(bytes)
     };
@@ -161,8 +165,11 @@ fn decoded<'a>(part: &'a MessagePart<'_>, raw: &[u8], bytes_max: usize) -> Cow<'
 fn salvaged(message: &Message<'_>, raw: &[u8], bytes_max: usize) -> String {
     let root = message.root_part();
     let kind = root.content_type();
-    if let (Some("multipart"), PartType::Text(text)) = (kind.map(|kind| kind.ctype()), &root.body) {
-        return rebuilt(text, bytes_max).unwrap_or_else(|| cut(text, bytes_max).to_owned());
+    let is_multipart = kind.is_some_and(|kind| kind.ctype().eq_ignore_ascii_case("multipart"));
+    if is_multipart && !matches!(root.body, PartType::Multipart(_)) {
+        let body = String::from_utf8_lossy(root.contents());
+        let body = cut(&body, bytes_max);
+        return rebuilt(body, bytes_max).unwrap_or_else(|| body.to_owned());
     }
     let is_attached = |part: &&MessagePart<'_>| {
         part.content_disposition().is_some_and(|disposition| disposition.is_attachment())
@@ -195,7 +202,7 @@ fn rebuilt(body: &str, bytes_max: usize) -> Option<String> {
     }
     let whole = format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\n\n{body}");
     let message = MessageParser::default().parse(whole.as_bytes())?;
-    if matches!(message.root_part().body, PartType::Text(_)) {
+    if !matches!(message.root_part().body, PartType::Multipart(_)) {
         return None;
     }
     Some(visible_text(&message, whole.as_bytes(), bytes_max))
@@ -227,6 +234,24 @@ fn is_smime(part: &MessagePart<'_>) -> Option<Sealing> {
     let signed =
         kind.attribute("smime-type").is_some_and(|kind| kind.eq_ignore_ascii_case("signed-data"));
     Some(if signed { Sealing::Signed } else { Sealing::Encrypted })
+}
+
+/// A mail that came as an attachment, as its reader sees it: who wrote what. What a report
+/// returns is none.
+pub(super) fn attached_mail(message: &Message<'_>, bytes_max: usize) -> Option<String> {
+    let root = message.root_part().content_type();
+    let is_report = root.and_then(|kind| kind.subtype());
+    if is_report.is_some_and(|kind| kind.eq_ignore_ascii_case("report")) {
+        return None;
+    }
+    let inside = message.parts.iter().find_map(|part| match &part.body {
+        PartType::Message(inside) => Some(inside),
+        _ => None,
+    })?;
+    let author = inside.from().and_then(|from| from.first()).and_then(|one| one.address());
+    let (author, subject) = (author.unwrap_or_default(), inside.subject().unwrap_or_default());
+    let text = visible_text(inside, inside.raw_message(), bytes_max);
+    Some(format!("From: {author}\nSubject: {subject}\n\n{text}"))
 }
 
 /// Why the words of a mail cannot be read, when it has some.
