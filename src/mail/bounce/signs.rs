@@ -8,7 +8,7 @@ use crate::mail::headers::Headers;
 /// Addresses of one X-Failed-Recipients field that are read.
 const FAILED_RECIPIENTS_MAX: usize = 100;
 
-/// Who sends, in letters only: the names that no person has.
+/// Names, in letters only, that no person has.
 const DAEMONS: [&str; 8] = [
     "mailerdaemon",
     "maildaemon",
@@ -20,7 +20,7 @@ const DAEMONS: [&str; 8] = [
     "microsoftexchange",
 ];
 /// Names that servers share with the people who look after them, and with others.
-const ROLES: [&str; 16] = [
+const ROLES: [&str; 12] = [
     "postmaster",
     "poostmaster",
     "deliverynotification",
@@ -33,11 +33,10 @@ const ROLES: [&str; 16] = [
     "interscan",
     "mailgateway",
     "emailsecurity",
-    "noreply",
-    "donotreply",
-    "bounce",
-    "notification",
 ];
+/// Mailboxes that read no answers. A longer name may be that of a person.
+const UNREAD: [&str; 6] =
+    ["noreply", "donotreply", "bounce", "bounces", "notification", "notifications"];
 
 /// How far a mail looks like the word of a mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +64,7 @@ impl Signs {
         let failed_recipients = headers.first("x-failed-recipients").map(addresses);
         let is_null_path = headers.all("return-path").any(is_null);
         let is_named = |names: &[&str]| headers.all("from").any(|from| has_name(from, names));
+        let is_role = is_named(&ROLES) || headers.all("from").any(is_unread);
         let is_nobody = headers.all("from").all(|from| from.trim().ends_with("<>"));
         let trust = if failed_recipients.is_some()
             || is_report_by_type(message)
@@ -72,7 +72,7 @@ impl Signs {
         {
             Trust::Report
         } else {
-            match (is_null_path, is_named(&ROLES)) {
+            match (is_null_path, is_role) {
                 _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => {
                     Trust::Server
                 }
@@ -118,10 +118,28 @@ fn is_daemon(path: &str) -> bool {
     path.to_ascii_lowercase().contains("mailer-daemon")
 }
 
+/// Whether the local part of a From field begins with one of `names`, or its name has it.
 fn has_name(from: &str, names: &[&str]) -> bool {
-    let letters: String =
-        from.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect();
-    names.iter().any(|name| letters.contains(name))
+    let (local, name) = local_part_and_name(from);
+    names.iter().any(|one| local.starts_with(one) || name.contains(one))
+}
+
+fn is_unread(from: &str) -> bool {
+    let (local, _) = local_part_and_name(from);
+    UNREAD.contains(&local.as_str())
+}
+
+/// The letters of the local part, and those of the name beside the address.
+fn local_part_and_name(from: &str) -> (String, String) {
+    let letters = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let words = from.split(|c: char| c.is_whitespace() || "<>\"".contains(c));
+    let address = words.clone().find(|word| word.contains('@'));
+    // `MAILER-DAEMON (Mail Delivery System)`, of a server without a domain.
+    let address = address.or_else(|| words.clone().next()).unwrap_or_default();
+    let local = address.split('@').next().unwrap_or_default();
+    (letters(local), letters(&from.replacen(address, "", 1)))
 }
 
 fn addresses(value: &str) -> Vec<EmailAddress> {
@@ -158,6 +176,10 @@ mod tests {
         check("Return-Path: <>\r\nFrom: <>", Trust::Server);
         check("From: MAILER-DAEMON (Mail Delivery System)", Trust::Server);
         check("From: Post_Master@example.org", Trust::Weak);
+        check("From: Mail Delivery Subsystem <x@example.org>", Trust::Server);
+        check("From: <Mailer-Daemon@example.org> (Mail Delivery System)", Trust::Server);
+        check("From: no-bounces@example.org\r\nReturn-Path: <>", Trust::Weak);
+        check("From: Jane Bounce <jane.noreply.doe@example.org>", Trust::None);
         check("From: postmaster@example.org\r\nReturn-Path: <>", Trust::Server);
         check("From: x@example.org\r\nReturn-Path: <MAILER-DAEMON@example.org>", Trust::Server);
         check("From: x@example.org\r\nX-Failed-Recipients: jane@example.org", Trust::Report);
