@@ -43,6 +43,9 @@ const UNREAD: [&str; 6] =
 pub(super) enum Trust {
     /// Nothing of a mail server in it.
     None,
+    /// A mailbox that reads no answers, as newsletters have it: only a mail that has the form of
+    /// a report is looked at further.
+    Unread,
     /// A null return path, as automatic answers have it too, or the name of a role.
     Weak,
     /// Both, or a name that only mail servers give themselves, or none at all.
@@ -64,7 +67,7 @@ impl Signs {
         let failed_recipients = headers.first("x-failed-recipients").map(addresses);
         let is_null_path = headers.all("return-path").any(is_null);
         let is_named = |names: &[&str]| headers.all("from").any(|from| has_name(from, names));
-        let is_role = is_named(&ROLES) || headers.all("from").any(is_unread);
+        let reads_nothing = headers.all("from").any(is_unread);
         let is_nobody = headers.all("from").all(|from| from.trim().ends_with("<>"));
         let trust = if failed_recipients.is_some()
             || is_report_by_type(message)
@@ -72,14 +75,15 @@ impl Signs {
         {
             Trust::Report
         } else {
-            match (is_null_path, is_role) {
+            match (is_null_path, is_named(&ROLES), reads_nothing) {
                 _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => {
                     Trust::Server
                 }
-                (true, true) => Trust::Server,
-                (true, false) if is_nobody => Trust::Server,
-                (true, false) | (false, true) => Trust::Weak,
-                (false, false) => Trust::None,
+                (true, true, _) => Trust::Server,
+                (true, false, _) if is_nobody => Trust::Server,
+                (true, false, _) | (false, true, _) => Trust::Weak,
+                (false, false, true) => Trust::Unread,
+                (false, false, false) => Trust::None,
             }
         };
         Signs { trust, failed_recipients }
@@ -171,7 +175,7 @@ mod tests {
         );
         check("From: jane@example.org\r\nReturn-Path: <>", Trust::Weak);
         check("From: jane@example.org\r\nReturn-Path: <null>", Trust::Weak);
-        check("From: no-reply@example.org", Trust::Weak);
+        check("From: no-reply@example.org", Trust::Unread);
         check("Return-Path: <>\r\nTo: hello@flexus.example", Trust::Server);
         check("Return-Path: <>\r\nFrom: <>", Trust::Server);
         check("From: MAILER-DAEMON (Mail Delivery System)", Trust::Server);
@@ -179,6 +183,7 @@ mod tests {
         check("From: Mail Delivery Subsystem <x@example.org>", Trust::Server);
         check("From: <Mailer-Daemon@example.org> (Mail Delivery System)", Trust::Server);
         check("From: no-bounces@example.org\r\nReturn-Path: <>", Trust::Weak);
+        check("From: bounces@example.org\r\nReturn-Path: <>", Trust::Weak);
         check("From: Jane Bounce <jane.noreply.doe@example.org>", Trust::None);
         check("From: postmaster@example.org\r\nReturn-Path: <>", Trust::Server);
         check("From: x@example.org\r\nReturn-Path: <MAILER-DAEMON@example.org>", Trust::Server);
