@@ -86,10 +86,10 @@ fn expected(name: &str) -> (&'static str, &'static str) {
     match name {
         "no-bounce-but-relayed" => (AWAITING, "left-alone: delivery-report"),
         "no-bounce-but-a-holiday" => (AWAITING, "left-alone: null-return-path"),
-        "no-bounce-but-a-complaint" => (AWAITING, "left-alone: null-return-path"),
+        "no-bounce-but-a-complaint" => (AWAITING, "left-alone: feedback-report"),
         "no-bounce-but-a-receipt" => (AWAITING, "left-alone: read-receipt"),
         "no-bounce-but-passed-on-by-a-person" => (AWAITING, "for-staff: later-mail"),
-        "no-bounce-but-bait" => (AWAITING, "left-alone: not-a-request"),
+        "no-bounce-but-bait" => (AWAITING, "left-alone: company-talk"),
         "no-bounce-but-a-newsletter" => (AWAITING, "left-alone: mailing-list"),
         "unclear-report" => (AWAITING, "for-staff: unclear-report"),
         _ if name.starts_with("unproven-") => (AWAITING, "for-staff: possible-bounce"),
