@@ -136,10 +136,13 @@ fn kind_of(part: &MessagePart<'_>) -> String {
 
 /// A line above a returned mail.
 fn separates(line: &str) -> bool {
-    const WORDS: [&str; 20] = [
+    const WORDS: [&str; 23] = [
         "original message",
         "original mail",
         "returned message",
+        "returned mail",
+        "old message",
+        "message attached",
         "copy of the message",
         "copy of your message",
         "copy of the original",
@@ -162,7 +165,6 @@ fn separates(line: &str) -> bool {
     let marked = line.starts_with(['-', '=', '*', '|', '#']) || line.ends_with([':', '.', '-']);
     let short = line.len() <= 100 && marked;
     let folded = if short { line.to_lowercase() } else { String::new() };
-    // "Original message headers:" of Exchange ends the same way as it begins.
     short && WORDS.iter().any(|words| folded.contains(words))
 }
 

@@ -69,14 +69,14 @@ impl Signs {
         let is_named = |names: &[&str]| headers.all("from").any(|from| has_name(from, names));
         let reads_nothing = headers.all("from").any(is_unread);
         let is_nobody = headers.all("from").all(|from| from.trim().ends_with("<>"));
-        let trust = if failed_recipients.is_some()
-            || is_report_by_type(message)
-            || headers.all("auto-submitted").any(reports)
-        {
+        let trust = if failed_recipients.is_some() || is_report_by_type(message) {
             Trust::Report
         } else {
             match (is_null_path, is_named(&ROLES), reads_nothing) {
-                _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => {
+                _ if is_named(&DAEMONS)
+                    || headers.all("return-path").any(is_daemon)
+                    || headers.all("auto-submitted").any(reports) =>
+                {
                     Trust::Server
                 }
                 (true, true, _) => Trust::Server,
@@ -109,7 +109,7 @@ fn is_report_by_type(message: &Message<'_>) -> bool {
 fn reports(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     value.starts_with("auto-generated")
-        && ["(failure", "(warning", "-notification)"].iter().any(|sign| value.contains(sign))
+        && ["(failure", "(warning", "(postmaster-"].iter().any(|sign| value.contains(sign))
 }
 
 /// The null path as it is written, and as some delivery agents put it into words.
@@ -188,7 +188,7 @@ mod tests {
         check("From: postmaster@example.org\r\nReturn-Path: <>", Trust::Server);
         check("From: x@example.org\r\nReturn-Path: <MAILER-DAEMON@example.org>", Trust::Server);
         check("From: x@example.org\r\nX-Failed-Recipients: jane@example.org", Trust::Report);
-        check("From: x@example.org\r\nAuto-Submitted: auto-generated (failure)", Trust::Report);
+        check("From: x@example.org\r\nAuto-Submitted: auto-generated (failure)", Trust::Server);
         check("From: x@example.org\r\nAuto-Submitted: auto-replied (vacation)", Trust::None);
         check(
             "From: x@example.org\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b",
