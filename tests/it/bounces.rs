@@ -5,9 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 
 use data_encoding::BASE64;
+use deletion_desk::mail::bounce::Action;
+use deletion_desk::mail::{Bounds, EmailAddress, parse};
 use deletion_desk::store::cases::StoredCase;
 
-use crate::harness::{Desk, JANE, Letter, OFFICER, answer, mail};
+use crate::harness::{Desk, JANE, Letter, OFFICER, answer, crlf, mail};
 
 pub(crate) fn bounce(letter: &Letter, action: &str, to: &str) -> String {
     format!(
@@ -95,6 +97,54 @@ fn expected(name: &str) -> (&'static str, &'static str) {
         _ if name.starts_with("unproven-") => (AWAITING, "for-staff: possible-bounce"),
         _ if name.starts_with("delayed-") => (AWAITING, "delayed: letter-delayed"),
         _ => ("closed (undeliverable)", "bounced: verification-undeliverable"),
+    }
+}
+
+/// A letter that nobody sent.
+fn some_letter() -> Letter {
+    const ID: &str = "<abcdefgh234567abcdefgh234567abcdef@flexus.example>";
+    Letter {
+        subject: "Please confirm".into(),
+        text: String::new(),
+        message_id: ID.into(),
+        reply_to: String::new(),
+        return_path: "hello+ijklmnop234567abcdefgh234567abcdef@flexus.example".into(),
+        raw: format!("From: hello@flexus.example\nTo: {JANE}\nMessage-ID:\n {ID}\n\nPress.\n"),
+    }
+}
+
+#[test]
+fn a_report_says_how_it_was_recognised_and_what_it_says_of_whom() {
+    let letter = some_letter();
+    let read = |name: &str| {
+        let raw = crlf(&fixture(name, &letter));
+        parse(raw.as_bytes(), &Bounds::default()).unwrap().report.unwrap()
+    };
+    let ours = letter.message_id.trim_matches(['<', '>']);
+    for (name, form, status, returns) in [
+        ("rfc3464-whole-mail", "delivery-status", "5.1.1", true),
+        ("rfc3464-parts-in-base64", "delivery-status", "5.1.1", true),
+        ("rfc3464-action-missing", "delivery-status", "5.2.1", true),
+        ("rfc3464-fields-as-text", "delivery-status-in-text", "5.1.1", true),
+        ("rfc3464-boundary-missing", "delivery-status-in-text", "5.1.1", true),
+        ("exim", "x-failed-recipients", "", true),
+        ("gmail-without-report", "x-failed-recipients", "5.1.1", true),
+        ("amazon-notification", "notification", "5.1.1", false),
+        ("qmail", "words-of-a-mail-server", "5.0.0", true),
+        ("japanese-in-base64", "words-of-a-mail-server", "5.4.1", true),
+        ("mobile-carrier-that-returns-nothing", "words-of-a-mail-server", "", false),
+    ] {
+        let report = read(name);
+        assert_eq!(report.form.as_str(), form, "{name}");
+        let [one] = report.recipients.as_slice() else { panic!("{name}: {report:?}") };
+        let address = one.address.as_ref().map(EmailAddress::as_str);
+        assert_eq!(
+            (address, one.action, one.status.as_str()),
+            (Some(JANE), Action::Failed, status),
+            "{name}"
+        );
+        assert_eq!(report.returned_message_id.as_deref() == Some(ours), returns, "{name}");
+        assert!(!format!("{report:?}").contains("jane"), "{report:?}");
     }
 }
 
