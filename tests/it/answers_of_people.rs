@@ -56,7 +56,10 @@ fn languages() -> BTreeMap<String, Answers> {
         (language != "clients").then(|| (language, toml::from_str(&text).unwrap()))
     };
     let files = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|end| end == "toml")).filter_map(read).collect()
+    files
+        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
+        .filter_map(read)
+        .collect()
 }
 
 fn clients() -> Vec<Client> {
@@ -103,14 +106,20 @@ fn a_plain_yes_is_taken_as_yes_in_every_language_and_program() {
             for answer in &answers.yes {
                 match read(client, answer) {
                     Answer::Yes => right += 1,
-                    other => missed.push(format!("{language}, {}: {other:?}: {answer:?}", client.name)),
+                    other => {
+                        missed.push(format!("{language}, {}: {other:?}: {answer:?}", client.name))
+                    }
                 }
             }
         }
     }
     let all = right + missed.len();
     println!("{right} of {all} taken as yes");
-    assert!(all > 400 && right * 100 >= all * YES_PERCENT_MIN, "{right}/{all}\n{}", missed.join("\n"));
+    assert!(
+        all > 400 && right * 100 >= all * YES_PERCENT_MIN,
+        "{right}/{all}\n{}",
+        missed.join("\n")
+    );
 }
 
 #[test]
