@@ -26,15 +26,15 @@ impl Bot {
         tx: &mut Tx,
         classification: &Classification,
         mail: &Mail,
-        letter: &Option<LetterRef>,
+        letter: Option<&LetterRef>,
         now: DateTime<Utc>,
     ) -> Result<Option<Handled>> {
         if let Some(report) = &mail.report {
-            return self.reported(tx, report, mail, letter.as_ref(), now).await.map(Some);
+            return self.reported(tx, report, mail, letter, now).await.map(Some);
         }
         // People answer to Reply-To, or to From. Whatever it says, nobody has said it.
         let answers = matches!(classification.verdict, Verdict::Answer(_) | Verdict::Command);
-        let Some(letter) = letter.as_ref().filter(|letter| answers && letter.came_back) else {
+        let Some(letter) = letter.filter(|letter| answers && letter.came_back) else {
             return Ok(None);
         };
         let handled = for_staff("answer-to-return-path", Vec::new(), mail);

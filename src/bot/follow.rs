@@ -77,6 +77,9 @@ impl Bot {
         if attempt.is_old {
             return Ok(old(&judged, mail));
         }
+        if let Some(handled) = self.came_back(tx, &judged, mail, letter.as_ref(), now).await? {
+            return Ok(handled);
+        }
         self.follow(tx, &judged, mail, letter, read.seen.received_at, now).await
     }
 
@@ -89,9 +92,6 @@ impl Bot {
         received_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Handled> {
-        if let Some(handled) = self.came_back(tx, classification, mail, &letter, now).await? {
-            return Ok(handled);
-        }
         match (&classification.verdict, letter) {
             (Verdict::Request(answerable), _) => {
                 let passes = classification.sender_auth.aligned_pass_for(answerable.address());

@@ -382,6 +382,10 @@ impl Reading<'_> {
         if let (false, Some(role)) = (letter.asks_to_confirm(), chosen_role(&mail.body.own)) {
             return Answer::Role(role);
         }
+        // Whoever passes our letter on, or a report about it, answers somebody else.
+        if mail.body.forwards {
+            return Answer::Unclear;
+        }
         let words = Words::of_mail(mail);
         let heard = self.rules.hear(&words);
         let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;

@@ -119,9 +119,6 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     let carries = |kind: &str| {
         mail.attachments.iter().any(|file| file.content_type.eq_ignore_ascii_case(kind))
     };
-    if headers.all("return-path").any(is_null_path) {
-        return Some(Sign::NullReturnPath);
-    }
     if content_type.contains("report-type=disposition-notification")
         || content_type.contains("report-type=\"disposition-notification")
         || carries("message/disposition-notification")
@@ -132,6 +129,10 @@ pub fn automatic(mail: &Mail) -> Option<Sign> {
     let complains = mail.subject.starts_with("complaint about message from ");
     if content_type.contains("feedback-report") || carries("message/feedback-report") || complains {
         return Some(Sign::FeedbackReport);
+    }
+    // Receipts have one too (RFC 8098 §3), and tell more by what they are.
+    if headers.all("return-path").any(is_null_path) {
+        return Some(Sign::NullReturnPath);
     }
     let submitted = headers.all("auto-submitted").chain(headers.all("x-auto-submitted"));
     if submitted.into_iter().any(|value| !is_no(value)) {

@@ -164,7 +164,7 @@ async fn a_read_receipt_of_the_digest_is_no_absence() {
     story.desk.days_pass(1).await;
     let digest = story.letter(OFFICER, "Deletion requests:");
     let receipt = format!(
-        "From: {OFFICER}\nTo: {}\nSubject: Read: digest\nIn-Reply-To: {}\n\
+        "Return-Path: <>\nFrom: {OFFICER}\nTo: {}\nSubject: Read: digest\nIn-Reply-To: {}\n\
          Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n--b\n\nRead.\n\
          --b\nContent-Type: message/disposition-notification\n\nDisposition: manual-action/MDN-sent-manually; displayed\n\n--b--\n",
         digest.return_path, digest.message_id

@@ -8,6 +8,8 @@ use mail_parser::{Encoding, Message, PartType};
 const SEARCHED_BYTES_MAX: usize = 256 * 1024;
 /// Our ids are made of a token; what is shorter is an address of a person.
 const LOCAL_CHARS_MIN: usize = 24;
+/// RFC 5321 §4.5.3.1.1, and what signed return paths add.
+const LOCAL_CHARS_MAX: usize = 128;
 /// Ids of one report that are kept.
 const IDS_MAX: usize = 100;
 
@@ -37,7 +39,7 @@ fn search(bytes: &[u8], found: &mut BTreeSet<String>) {
     for at in memchr::memchr_iter(b'@', bytes) {
         let (before, after) = bytes.split_at(at);
         let local = before.iter().rev().take_while(|byte| is_local(**byte)).count();
-        if local < LOCAL_CHARS_MIN || found.len() >= IDS_MAX {
+        if !(LOCAL_CHARS_MIN..=LOCAL_CHARS_MAX).contains(&local) || found.len() >= IDS_MAX {
             continue;
         }
         let after = after.get(1..).unwrap_or_default();
@@ -53,4 +55,30 @@ fn is_local(byte: u8) -> bool {
 
 fn is_domain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-.".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(text: &str) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        search(text.as_bytes(), &mut found);
+        found.into_iter().collect()
+    }
+
+    #[test]
+    fn an_id_is_found_wherever_it_stands() {
+        const ID: &str = "abcdefgh234567abcdefgh234567abcdef@flexus.example";
+        for text in [
+            &format!("> Message-ID:\n>  <{ID}>"),
+            &format!("MAIL FROM:<{ID}> SIZE=10"),
+            &format!("{{\"value\":\"<{}>\"}}", ID.to_uppercase()),
+        ] {
+            assert_eq!(ids(text), [ID], "{text}");
+        }
+        let path = format!("prvs=0123456789=hello+{ID}");
+        assert_eq!(ids(&format!("To: {path}, jane.doe@example.org")), [path]);
+        assert_eq!(ids(&format!("{}@flexus.example", "a".repeat(200))), Vec::<String>::new());
+    }
 }

@@ -137,8 +137,10 @@ impl fmt::Debug for RecipientStatus {
 /// The report that a message is, if it is one; `raw` are the bytes it was parsed from.
 pub(super) fn report(message: &Message<'_>, headers: &Headers, raw: &[u8]) -> Option<Report> {
     let signs = Signs::of(message, headers);
-    if signs.trust == Trust::None {
-        return None;
+    match signs.trust {
+        Trust::None => return None,
+        Trust::Unread if !pieces::has_form(message) => return None,
+        _ => {}
     }
     let pieces = Pieces::of(message, raw);
     let (form, recipients) = read(message, headers, signs, &pieces)?;
@@ -205,15 +207,15 @@ fn said(
     let returns = pieces.returned.is_some();
     // No person and no newsletter gives the code of a server and whom it was about.
     let is_server = trust >= Trust::Server || (code.is_some() && !named.is_empty());
-    let by_words = words::action_in(&format!("{subject}\n{}", pieces.notice), is_server);
-    let by_code = || status::by_status(code.as_deref()?);
+    let says = || words::action_in(&format!("{subject}\n{}", pieces.notice), is_server);
+    let gives_code = || status::by_status(code.as_deref()?);
+    let tells_whom = returns || !named.is_empty();
     let action = match trust {
-        Trust::None => None,
         // Answering machines say such words, too.
-        Trust::Weak => by_words.filter(|_| is_server || returns),
-        Trust::Server | Trust::Report => by_words
-            .filter(|_| returns || code.is_some() || !named.is_empty())
-            .or_else(|| by_code().filter(|_| returns || !named.is_empty())),
+        Trust::None | Trust::Unread | Trust::Weak => (is_server || returns).then(says).flatten(),
+        Trust::Server | Trust::Report => says()
+            .filter(|_| tells_whom || code.is_some())
+            .or_else(|| gives_code().filter(|_| tells_whom)),
     }?;
     Some((action, code.unwrap_or_default(), named))
 }

@@ -6,7 +6,7 @@ use mail_parser::decoders::html::html_to_text;
 use mail_parser::{Message, MessagePart, MimeHeaders as _, PartType};
 
 /// Octets that are read of each piece; servers say what they have to say before that.
-const PIECE_BYTES_MAX: usize = 64 * 1024;
+const PIECE_BYTES_MAX: usize = 32 * 1024;
 /// Reports inside each other that are opened; gateways pass reports on as attachments.
 const LEVELS_MAX: usize = 3;
 
@@ -22,6 +22,16 @@ pub(super) struct Pieces<'a> {
     /// Whether it reports something else: that a mail was read, or a complaint.
     pub(super) is_other_report: bool,
     html: Option<&'a str>,
+}
+
+/// Whether `message` has the form of a report at all: it returns a mail as a part, or is made
+/// for programs.
+pub(super) fn has_form(message: &Message<'_>) -> bool {
+    message.parts.iter().any(|part| match &part.body {
+        PartType::Message(_) => true,
+        PartType::Text(text) => text.starts_with('{'),
+        _ => kind_of(part).ends_with("/rfc822-headers"),
+    })
 }
 
 impl<'a> Pieces<'a> {
@@ -126,10 +136,13 @@ fn kind_of(part: &MessagePart<'_>) -> String {
 
 /// A line above a returned mail.
 fn separates(line: &str) -> bool {
-    const WORDS: [&str; 20] = [
+    const WORDS: [&str; 23] = [
         "original message",
         "original mail",
         "returned message",
+        "returned mail",
+        "old message",
+        "message attached",
         "copy of the message",
         "copy of your message",
         "copy of the original",
@@ -152,7 +165,6 @@ fn separates(line: &str) -> bool {
     let marked = line.starts_with(['-', '=', '*', '|', '#']) || line.ends_with([':', '.', '-']);
     let short = line.len() <= 100 && marked;
     let folded = if short { line.to_lowercase() } else { String::new() };
-    // "Original message headers:" of Exchange ends the same way as it begins.
     short && WORDS.iter().any(|words| folded.contains(words))
 }
 

@@ -8,7 +8,7 @@ use crate::mail::headers::Headers;
 /// Addresses of one X-Failed-Recipients field that are read.
 const FAILED_RECIPIENTS_MAX: usize = 100;
 
-/// Who sends, in letters only: the names that no person has.
+/// Names, in letters only, that no person has.
 const DAEMONS: [&str; 8] = [
     "mailerdaemon",
     "maildaemon",
@@ -20,7 +20,7 @@ const DAEMONS: [&str; 8] = [
     "microsoftexchange",
 ];
 /// Names that servers share with the people who look after them, and with others.
-const ROLES: [&str; 16] = [
+const ROLES: [&str; 12] = [
     "postmaster",
     "poostmaster",
     "deliverynotification",
@@ -33,17 +33,19 @@ const ROLES: [&str; 16] = [
     "interscan",
     "mailgateway",
     "emailsecurity",
-    "noreply",
-    "donotreply",
-    "bounce",
-    "notification",
 ];
+/// Mailboxes that read no answers. A longer name may be that of a person.
+const UNREAD: [&str; 6] =
+    ["noreply", "donotreply", "bounce", "bounces", "notification", "notifications"];
 
 /// How far a mail looks like the word of a mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trust {
     /// Nothing of a mail server in it.
     None,
+    /// A mailbox that reads no answers, as newsletters have it: only a mail that has the form of
+    /// a report is looked at further.
+    Unread,
     /// A null return path, as automatic answers have it too, or the name of a role.
     Weak,
     /// Both, or a name that only mail servers give themselves, or none at all.
@@ -65,21 +67,23 @@ impl Signs {
         let failed_recipients = headers.first("x-failed-recipients").map(addresses);
         let is_null_path = headers.all("return-path").any(is_null);
         let is_named = |names: &[&str]| headers.all("from").any(|from| has_name(from, names));
+        let reads_nothing = headers.all("from").any(is_unread);
         let is_nobody = headers.all("from").all(|from| from.trim().ends_with("<>"));
-        let trust = if failed_recipients.is_some()
-            || is_report_by_type(message)
-            || headers.all("auto-submitted").any(reports)
-        {
+        let trust = if failed_recipients.is_some() || is_report_by_type(message) {
             Trust::Report
         } else {
-            match (is_null_path, is_named(&ROLES)) {
-                _ if is_named(&DAEMONS) || headers.all("return-path").any(is_daemon) => {
+            match (is_null_path, is_named(&ROLES), reads_nothing) {
+                _ if is_named(&DAEMONS)
+                    || headers.all("return-path").any(is_daemon)
+                    || headers.all("auto-submitted").any(reports) =>
+                {
                     Trust::Server
                 }
-                (true, true) => Trust::Server,
-                (true, false) if is_nobody => Trust::Server,
-                (true, false) | (false, true) => Trust::Weak,
-                (false, false) => Trust::None,
+                (true, true, _) => Trust::Server,
+                (true, false, _) if is_nobody => Trust::Server,
+                (true, false, _) | (false, true, _) => Trust::Weak,
+                (false, false, true) => Trust::Unread,
+                (false, false, false) => Trust::None,
             }
         };
         Signs { trust, failed_recipients }
@@ -105,7 +109,7 @@ fn is_report_by_type(message: &Message<'_>) -> bool {
 fn reports(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     value.starts_with("auto-generated")
-        && ["(failure", "(warning", "-notification)"].iter().any(|sign| value.contains(sign))
+        && ["(failure", "(warning", "(postmaster-"].iter().any(|sign| value.contains(sign))
 }
 
 /// The null path as it is written, and as some delivery agents put it into words.
@@ -118,10 +122,28 @@ fn is_daemon(path: &str) -> bool {
     path.to_ascii_lowercase().contains("mailer-daemon")
 }
 
+/// Whether the local part of a From field begins with one of `names`, or its name has it.
 fn has_name(from: &str, names: &[&str]) -> bool {
-    let letters: String =
-        from.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect();
-    names.iter().any(|name| letters.contains(name))
+    let (local, name) = local_part_and_name(from);
+    names.iter().any(|one| local.starts_with(one) || name.contains(one))
+}
+
+fn is_unread(from: &str) -> bool {
+    let (local, _) = local_part_and_name(from);
+    UNREAD.contains(&local.as_str())
+}
+
+/// The letters of the local part, and those of the name beside the address.
+fn local_part_and_name(from: &str) -> (String, String) {
+    let letters = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphabetic).map(|c| c.to_ascii_lowercase()).collect()
+    };
+    let words = from.split(|c: char| c.is_whitespace() || "<>\"".contains(c));
+    let address = words.clone().find(|word| word.contains('@'));
+    // `MAILER-DAEMON (Mail Delivery System)`, of a server without a domain.
+    let address = address.or_else(|| words.clone().next()).unwrap_or_default();
+    let local = address.split('@').next().unwrap_or_default();
+    (letters(local), letters(&from.replacen(address, "", 1)))
 }
 
 fn addresses(value: &str) -> Vec<EmailAddress> {
@@ -153,15 +175,20 @@ mod tests {
         );
         check("From: jane@example.org\r\nReturn-Path: <>", Trust::Weak);
         check("From: jane@example.org\r\nReturn-Path: <null>", Trust::Weak);
-        check("From: no-reply@example.org", Trust::Weak);
+        check("From: no-reply@example.org", Trust::Unread);
         check("Return-Path: <>\r\nTo: hello@flexus.example", Trust::Server);
         check("Return-Path: <>\r\nFrom: <>", Trust::Server);
         check("From: MAILER-DAEMON (Mail Delivery System)", Trust::Server);
         check("From: Post_Master@example.org", Trust::Weak);
+        check("From: Mail Delivery Subsystem <x@example.org>", Trust::Server);
+        check("From: <Mailer-Daemon@example.org> (Mail Delivery System)", Trust::Server);
+        check("From: no-bounces@example.org\r\nReturn-Path: <>", Trust::Weak);
+        check("From: bounces@example.org\r\nReturn-Path: <>", Trust::Weak);
+        check("From: Jane Bounce <jane.noreply.doe@example.org>", Trust::None);
         check("From: postmaster@example.org\r\nReturn-Path: <>", Trust::Server);
         check("From: x@example.org\r\nReturn-Path: <MAILER-DAEMON@example.org>", Trust::Server);
         check("From: x@example.org\r\nX-Failed-Recipients: jane@example.org", Trust::Report);
-        check("From: x@example.org\r\nAuto-Submitted: auto-generated (failure)", Trust::Report);
+        check("From: x@example.org\r\nAuto-Submitted: auto-generated (failure)", Trust::Server);
         check("From: x@example.org\r\nAuto-Submitted: auto-replied (vacation)", Trust::None);
         check(
             "From: x@example.org\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b",

@@ -38,6 +38,9 @@ const DELAYED: &[&str] = &[
     "continue trying",
     "could not send message for past",
     "temporary failure report",
+    "just a warning, you do not need",
+    "advisory-only",
+    "has been postponed",
     "delivery attempts will continue",
     "noch nicht zugestellt",
     "verzögert",
@@ -106,6 +109,7 @@ const FAILED: &[&str] = &[
     "returning message",
     "returned to sender",
     "did not reach",
+    "did not receive a copy of your message",
     // In the languages that servers speak besides.
     "nicht zugestellt",
     "nicht zustellbar",
@@ -219,6 +223,15 @@ const FAILED: &[&str] = &[
 
 /// What only servers say of such a mail, and of the address; others say it of other things.
 const FAILED_BY_SERVER: &[&str] = &[
+    "delivery to the following recipients was aborted",
+    "wasn't found at",
+    "failed recipients",
+    "recipients failed",
+    "recipients were affected",
+    "invalid final delivery",
+    "couldn't be found",
+    "couldn't be reached",
+    "error description",
     "delivery to the following",
     "mail failed",
     "mail failure",
