@@ -319,7 +319,11 @@ impl Reading<'_> {
         if earlier == Strength::Acts {
             return Verdict::ForStaff(ForStaff::EarlierRequest);
         }
-        if company == Strength::Acts && deletion.strength < Strength::Acts {
+        // In somebody else's thread the subject is not the writer's own word.
+        let by_subject_alone = deletion.strength == Strength::Acts
+            && is_reply(mail)
+            && self.says_itself(&words) == Strength::Nothing;
+        if company == Strength::Acts && (deletion.strength < Strength::Acts || by_subject_alone) {
             return Verdict::LeftAlone(LeftAlone::CompanyTalk);
         }
         match deletion.strength {
@@ -334,10 +338,7 @@ impl Reading<'_> {
             Strength::Acts if earlier > Strength::Nothing || company > Strength::Nothing => {
                 Verdict::ForStaff(ForStaff::PossibleRequest)
             }
-            // In somebody else's thread the subject is not the writer's own word.
-            Strength::Acts if is_reply(mail) && self.says_itself(&words) == Strength::Nothing => {
-                Verdict::ForStaff(ForStaff::PossibleRequest)
-            }
+            Strength::Acts if by_subject_alone => Verdict::ForStaff(ForStaff::PossibleRequest),
             // It is about another right by its subject, and deletion only follows from that.
             Strength::Acts if self.is_headed_by_other_right(&words) => by_other_right
                 .map_or(Verdict::ForStaff(ForStaff::PossibleRequest), Verdict::ForStaff),

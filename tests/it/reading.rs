@@ -92,7 +92,7 @@ async fn a_mail_is_read_as_what_it_says() {
         (
             "Re: Data Deletion Request",
             "Thank you for contacting us. Your request has been received, and our team will reply.",
-            "for-staff: possible-request",
+            "left-alone: company-talk",
         ),
         (
             "Data Deletion Request",
