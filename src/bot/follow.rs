@@ -11,6 +11,7 @@ use crate::case::{Event, LetterKind, Means, Reason, Recipient, Source};
 use crate::classify::form::FormEntry;
 use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict};
 use crate::config::Mode;
+use crate::mail::origin::Answerable;
 use crate::mail::sender_auth::SenderAuth;
 use crate::mail::thread::echoable_message_id;
 use crate::mail::{EmailAddress, Mail};
@@ -94,39 +95,11 @@ impl Bot {
     ) -> Result<Handled> {
         match (&classification.verdict, letter) {
             (Verdict::Request(answerable), _) => {
-                let passes = classification.sender_auth.aligned_pass_for(answerable.address());
-                let class = if passes { Class::Authenticated } else { Class::Direct };
-                let asked = Asked {
-                    recipient: Recipient::author(answerable),
-                    source: Source::Mail,
-                    class,
-                    origin: String::new(),
-                    language: self.answered_in(classification.language.as_deref()),
-                    evidence: Evidence {
-                        also: classification.also.map(|right| right.asked_for().to_owned()),
-                        named: classification
-                            .named
-                            .iter()
-                            .map(|named| named.as_str().to_owned())
-                            .collect(),
-                        ..evidence(mail, &classification.sender_auth, answerable.address())
-                    },
-                };
+                let asked = self.asked_by_mail(classification, mail, answerable);
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }
             (Verdict::FormEntry(entered), _) => {
-                let asked = Asked {
-                    recipient: Recipient::form_entry(entered),
-                    source: Source::Form,
-                    class: Class::Form,
-                    origin: form_of(classification),
-                    language: self.answered_in(classification.language.as_deref()),
-                    evidence: Evidence {
-                        // A form of ours: that it wrote is no news.
-                        sent_by: None,
-                        ..evidence(mail, &classification.sender_auth, entered)
-                    },
-                };
+                let asked = self.asked_by_form(classification, mail, entered);
                 self.ask(tx, &asked, Some(mail), received_at, now).await
             }
             (Verdict::Answer(answer), Some(letter)) => {
@@ -179,6 +152,48 @@ impl Bot {
             (Verdict::Answer(_) | Verdict::Command, None) | (Verdict::Bounce, _) => {
                 Ok(for_staff("answer-unclear", Vec::new(), mail))
             }
+        }
+    }
+
+    fn asked_by_mail(
+        &self,
+        classification: &Classification,
+        mail: &Mail,
+        answerable: &Answerable,
+    ) -> Asked {
+        let passes = classification.sender_auth.aligned_pass_for(answerable.address());
+        let named = classification.named.iter().map(|named| named.as_str().to_owned());
+        Asked {
+            recipient: Recipient::author(answerable),
+            source: Source::Mail,
+            class: if passes { Class::Authenticated } else { Class::Direct },
+            origin: String::new(),
+            language: self.answered_in(classification.language.as_deref()),
+            evidence: Evidence {
+                also: classification.also.map(|right| right.asked_for().to_owned()),
+                named: named.collect(),
+                ..evidence(mail, &classification.sender_auth, answerable.address())
+            },
+        }
+    }
+
+    fn asked_by_form(
+        &self,
+        classification: &Classification,
+        mail: &Mail,
+        entered: &EmailAddress,
+    ) -> Asked {
+        Asked {
+            recipient: Recipient::form_entry(entered),
+            source: Source::Form,
+            class: Class::Form,
+            origin: form_of(classification),
+            language: self.answered_in(classification.language.as_deref()),
+            evidence: Evidence {
+                // A form of ours: that it wrote is no news.
+                sent_by: None,
+                ..evidence(mail, &classification.sender_auth, entered)
+            },
         }
     }
 

@@ -45,6 +45,7 @@ pub(super) fn proposal(why: ForStaff, mail: &Mail, form: Option<&FormEntry>) -> 
         | ForStaff::Objection
         | ForStaff::OptOut
         | ForStaff::EarlierRequest
+        | ForStaff::Sealed
         | ForStaff::FormNotAuthenticated
         | ForStaff::PossibleFormRequest
         | ForStaff::FormNotOurs => author.into_iter().collect(),

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
 use regex::Regex;
 
-use crate::mail::EmailAddress;
+use crate::mail::{EmailAddress, subject};
 
 /// Characters of a subject that rules get to see.
 const SUBJECT_CHARS_MAX: usize = 1_000;
@@ -106,53 +106,11 @@ pub(super) fn fold_pattern(pattern: &str, is_latin: bool) -> String {
     out
 }
 
-/// What mail programs put before the subject of an answer, in our languages.
-const REPLY: &str = "re|aw|antw|sv|vs|r|ref|rif|odp|ynt|va|res|απ|σχετ|отв|回复|回覆|答复|返信";
-/// And before that of a mail that is passed on.
-const FORWARD: &str = "fwd?|wg|tr|rv|doorst|vb|i|pd|ilt|tovabb|enc|πρθ|пер|转发|轉寄|転送";
-
 /// The subject without `Re:`, `Fwd:` and `[tags]` in front, normalized.
-pub fn bare_subject(subject: &str) -> String {
-    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(&format!("{REPLY}|{FORWARD}")));
-    let short: String = subject.chars().take(SUBJECT_CHARS_MAX).collect();
-    let folded = normalize(&short);
-    let mut rest = folded.as_str();
-    while let Some(prefix) = PREFIX.find(rest).filter(|prefix| !prefix.is_empty()) {
-        rest = rest.get(prefix.end()..).unwrap_or_default();
-    }
-    rest.to_owned()
-}
-
-/// Whether a subject is that of an answer: `Re:`, `AW:`, `回复：`.
-pub fn is_reply(subject: &str) -> bool {
-    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(REPLY));
-    begins_with(&PREFIX, subject)
-}
-
-/// Whether a subject is that of a mail passed on: `Fwd:`, `WG:`.
-pub fn is_forward(subject: &str) -> bool {
-    static PREFIX: LazyLock<Regex> = LazyLock::new(|| prefix(FORWARD));
-    begins_with(&PREFIX, subject)
-}
-
-/// One of these words and a colon, or a tag in brackets.
-fn prefix(words: &str) -> Regex {
-    Regex::new(&format!(r"^(?:(?:{words})(?:\[\d+\])?\s*:|\[[^\]]{{0,60}}\])\s*"))
-        .expect("a fixed pattern compiles")
-}
-
-fn begins_with(prefix: &Regex, subject: &str) -> bool {
-    let begin: String = subject.chars().take(80).collect();
-    let folded = normalize(&begin);
-    // A tag may stand before it: "[EXT] Re: …".
-    let mut rest = folded.as_str();
-    while let Some(found) = prefix.find(rest) {
-        if !found.as_str().starts_with('[') {
-            return true;
-        }
-        rest = rest.get(found.end()..).unwrap_or_default();
-    }
-    false
+pub fn bare_subject(whole: &str) -> String {
+    let (_, rest) = subject::split(whole);
+    let short: String = rest.chars().take(SUBJECT_CHARS_MAX).collect();
+    normalize(&short)
 }
 
 /// Every mail address that stands in a text.

@@ -106,6 +106,7 @@ pub fn why_in_words(reason: &str) -> &str {
         "rectification-request" => Right::Rectification.asked_for(),
         "objection" => Right::Objection.asked_for(),
         "opt-out" => Right::OptOut.asked_for(),
+        "sealed" => "encrypted, or in a form that only one mail program reads",
         "earlier-request" => "asks after an earlier request, or complains about it",
         "cannot-be-fetched" => "the mail server cannot give it",
         "ended-the-reader" => "ended the desk each time it was read",

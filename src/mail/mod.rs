@@ -9,6 +9,7 @@ mod languages;
 pub mod origin;
 pub mod parse;
 pub mod sender_auth;
+pub mod subject;
 pub mod thread;
 
 pub use address::EmailAddress;

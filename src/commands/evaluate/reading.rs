@@ -167,7 +167,7 @@ fn shown(why: ForStaff) -> Reading {
         | ForStaff::Objection
         | ForStaff::OptOut => Reading::OtherRequest,
         ForStaff::EarlierRequest => Reading::EarlierRequest,
-        ForStaff::FormNotAuthenticated | ForStaff::FormWithoutAddress => Reading::ForStaff,
+        ForStaff::FormNotAuthenticated | ForStaff::FormWithoutAddress | ForStaff::Sealed => Reading::ForStaff,
     }
 }
 

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{Body, Standing};
 use super::headers::Headers;
+use super::subject;
 use super::html::Html;
 use super::{Attachment, EmailAddress, Mail, Text, bounce};
 
@@ -129,75 +130,11 @@ fn standing(headers: &Headers, subject: &str, recipients: &[EmailAddress]) -> St
         .iter()
         .any(|name| headers.first(name).is_some_and(|ids| ids.contains('@')));
     let tagged = recipients.iter().any(|address| address.local_part().contains('+'));
-    if answers || tagged || says_reply_or_forward(subject) {
+    if answers || tagged || subject::split(subject).0.is_some() {
         Standing::InThread
     } else {
         Standing::First
     }
-}
-
-/// `Re:`, `AW:`, `[list] Fwd:`, `回复：` and their like.
-fn says_reply_or_forward(subject: &str) -> bool {
-    const PREFIXES: [&str; 50] = [
-        "re",
-        "aw",
-        "antw",
-        "antwort",
-        "sv",
-        "vs",
-        "odp",
-        "r",
-        "rif",
-        "ref",
-        "res",
-        "réf",
-        "rép",
-        "ynt",
-        "yan",
-        "vá",
-        "απ",
-        "σχετ",
-        "отн",
-        "отв",
-        "на",
-        "відп",
-        "odg",
-        "回复",
-        "回覆",
-        "答复",
-        "答覆",
-        "返信",
-        "fw",
-        "fwd",
-        "wg",
-        "tr",
-        "rv",
-        "i",
-        "enc",
-        "pd",
-        "vb",
-        "vl",
-        "vs",
-        "doorst",
-        "fs",
-        "i̇lt",
-        "ilt",
-        "πρθ",
-        "προθ",
-        "転送",
-        "转发",
-        "轉寄",
-        "пересл",
-        "továbbítás",
-    ];
-    let mut rest = subject.trim_start();
-    while let Some(tag) = rest.strip_prefix('[') {
-        let Some((_, after)) = tag.split_once(']') else { return false };
-        rest = after.trim_start();
-    }
-    let Some((word, _)) = rest.split_once([':', '：']) else { return false };
-    let word = word.split(['[', '(', '^']).next().unwrap_or_default().trim();
-    word.len() <= 24 && PREFIXES.contains(&word.to_lowercase().as_str())
 }
 
 /// The HTML part of a mail of ours, as its reader's mail program shows it.
