@@ -148,15 +148,14 @@ impl<'a> Reading<'a> {
             // Who asks after a request asks for nothing new.
             _ if earlier == Strength::Acts => Verdict::ForStaff(ForStaff::EarlierRequest),
             strength
-                if company == Strength::Acts
-                    && (strength < Strength::Acts || by_subject_alone) =>
+                if company == Strength::Acts && (strength < Strength::Acts || by_subject_alone) =>
             {
                 Verdict::LeftAlone(LeftAlone::CompanyTalk)
             }
             Strength::Acts if !is_doubtful => {
                 self.language = Some(deletion.language);
                 self.sure_request(mail, answerable, &words, &other)
-            },
+            }
             Strength::Acts => Verdict::ForStaff(ForStaff::PossibleRequest),
             Strength::Nothing if earlier == Strength::Suggests => {
                 Verdict::ForStaff(ForStaff::EarlierRequest)
@@ -192,7 +191,6 @@ impl<'a> Reading<'a> {
         self.also = other.right.filter(|_| other.strength == Strength::Acts);
         Verdict::Request(answerable)
     }
-
 
     /// A form's notification that no rule knows is no request of its sender.
     fn unless_of_a_form(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {

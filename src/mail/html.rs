@@ -85,7 +85,8 @@ impl Html {
                 Some((Markup::Comment, after)) => after,
                 None => {
                     // A name behind it, and no end: all of the rest was looked through.
-                    let name = rest.trim_start_matches(['<', '/', '!', '?']);
+                    let name = rest.get(1..).unwrap_or_default();
+                    let name = name.strip_prefix(['/', '!', '?']).unwrap_or(name);
                     let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic());
                     vain += if is_tag { rest.len() } else { 1 };
                     reader.text("<");

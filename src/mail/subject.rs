@@ -11,15 +11,39 @@ pub enum Prefix {
 
 /// Of an answer, in lower case.
 const REPLY: [&str; 31] = [
-    "re", "aw", "antw", "antwort", "sv", "vs", "odp", "r", "rif", "ref", "res", "réf", "rép", "ynt",
-    "yan", "va", "vá", "απ", "σχετ", "отн", "отв", "на", "відп", "odg", "回复", "回覆", "答复", "答覆",
-    "返信", "re-", "回信",
+    "re", "aw", "antw", "antwort", "sv", "vs", "odp", "r", "rif", "ref", "res", "réf", "rép",
+    "ynt", "yan", "va", "vá", "απ", "σχετ", "отн", "отв", "на", "відп", "odg", "回复", "回覆",
+    "答复", "答覆", "返信", "re-", "回信",
 ];
 /// Of a mail that is passed on.
 const FORWARD: [&str; 27] = [
-    "fw", "fwd", "wg", "tr", "rv", "i", "enc", "pd", "vb", "vl", "doorst", "fs", "i̇lt", "ilt", "πρθ",
-    "προθ", "転送", "转发", "轉寄", "пересл", "пер", "továbbítás", "tovább", "előre", "vidarebef",
-    "videresendt", "prosl",
+    "fw",
+    "fwd",
+    "wg",
+    "tr",
+    "rv",
+    "i",
+    "enc",
+    "pd",
+    "vb",
+    "vl",
+    "doorst",
+    "fs",
+    "i̇lt",
+    "ilt",
+    "πρθ",
+    "προθ",
+    "転送",
+    "转发",
+    "轉寄",
+    "пересл",
+    "пер",
+    "továbbítás",
+    "tovább",
+    "előre",
+    "vidarebef",
+    "videresendt",
+    "prosl",
 ];
 /// Octets of a prefix at most.
 const PREFIX_OCTETS_MAX: usize = 24;

@@ -68,7 +68,7 @@ fn machines_get_json_with_each_mail() {
     };
     assert_eq!(read_as("asks.eml"), ("case", true));
     assert_eq!(read_as("in/asks-in-vain.eml"), ("unrelated", false));
-    assert_eq!(read_as("in/news.eml").1, false, "staff are shown a list that asks for deletion");
+    assert!(!read_as("in/news.eml").1, "staff are shown a list that asks for deletion");
     assert_eq!(report["wrong"], 3);
 }
 

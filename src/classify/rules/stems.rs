@@ -124,7 +124,9 @@ impl Spoken {
                 Some(Cow::Borrowed(words))
             }
             // Of a mail that says it in its subject the beginning counts.
-            (_, true, true) => Some(Cow::Owned(words.near(std::slice::from_ref(&(0..2 * NEAR_OCTETS))))),
+            (_, true, true) => {
+                Some(Cow::Owned(words.near(std::slice::from_ref(&(0..2 * NEAR_OCTETS)))))
+            }
             _ => Some(Cow::Owned(words.near(&self.near))),
         }
     }

@@ -167,7 +167,9 @@ fn shown(why: ForStaff) -> Reading {
         | ForStaff::Objection
         | ForStaff::OptOut => Reading::OtherRequest,
         ForStaff::EarlierRequest => Reading::EarlierRequest,
-        ForStaff::FormNotAuthenticated | ForStaff::FormWithoutAddress | ForStaff::Sealed => Reading::ForStaff,
+        ForStaff::FormNotAuthenticated | ForStaff::FormWithoutAddress | ForStaff::Sealed => {
+            Reading::ForStaff
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Bytes → [`Mail`]. The only place that knows mail-parser, and where its limits are guarded.
 
+use std::sync::LazyLock;
+
 use data_encoding::HEXLOWER;
 mod author;
 mod charset;
@@ -13,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::body::{Body, Standing};
 use super::headers::Headers;
-use super::subject;
 use super::html::Html;
+use super::subject;
 use super::{Attachment, EmailAddress, Mail, Text, bounce};
 
 /// How much of one message is read. Beyond it, a person looks.
@@ -61,6 +63,16 @@ pub enum Unreadable {
     NoMessage,
 }
 
+/// Reads of the header what is asked for here. All of it would take apart each Received field,
+/// which is more work than the rest of most mails.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .with_mime_headers()
+        .with_address_headers()
+        .with_message_ids()
+        .header_text(HeaderName::Subject)
+});
+
 /// Reads a message as far as a person could.
 ///
 /// # Errors
@@ -72,7 +84,7 @@ pub fn parse(raw: &[u8], bounds: &Bounds) -> Result<Mail, Unreadable> {
     }
     let raw = &*repair::repaired(repair::shortened(raw, bounds), bounds.header_bytes_max);
     guard::guard(raw, bounds)?;
-    let message = MessageParser::default().parse(raw).ok_or(Unreadable::NoMessage)?;
+    let message = PARSER.parse(raw).ok_or(Unreadable::NoMessage)?;
     if guard::depth(&message) > bounds.depth_max || message.parts.len() > bounds.parts_max {
         return Err(Unreadable::TooNested);
     }
