@@ -1,21 +1,15 @@
 //! One rule file: a kind in a language.
 
 use std::collections::BTreeMap;
-use std::sync::{LazyLock, OnceLock};
 
-use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::super::text::{fold_pattern, normalize};
+use super::super::text::normalize;
 use super::super::words::Words;
+use super::pattern::{Look, Parts, Pattern};
 use super::phrases::Phrases;
 use super::stems::Stems;
 use super::{ACTS_FROM, Evidence, Judgement, Kind, Right, SUGGESTS_FROM, Strength, Trial};
-
-/// Compiled size of one pattern (octets); the engine is linear whatever the size.
-const PATTERN_BYTES_MAX: usize = 4 << 20;
-/// Memory that one pattern may take while it is matched (octets).
-const MATCHING_BYTES_MAX: usize = 1 << 20;
 
 /// Languages whose letters are not those of Latin.
 const OTHER_SCRIPTS: [&str; 6] = ["bg", "el", "ja", "ru", "uk", "zh"];
@@ -54,6 +48,9 @@ pub(super) struct RuleFile {
     suggests_on: Vec<String>,
     #[serde(default)]
     leaves_alone: Vec<String>,
+    /// What the patterns of its rules are made of.
+    #[serde(skip)]
+    parts: Parts,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -88,7 +85,7 @@ struct Rule {
     #[serde(skip)]
     phrases: Phrases,
     #[serde(skip)]
-    compiled: OnceLock<Option<Regex>>,
+    patterns: Vec<Pattern>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -120,17 +117,15 @@ impl RuleFile {
         }
         let is_latin = !OTHER_SCRIPTS.contains(&file.language.as_str());
         for rule in &mut file.rules {
-            for pattern in &mut rule.any {
-                let whole =
-                    expand(pattern, &file.words).map_err(|reason| (rule.name.clone(), reason))?;
-                *pattern = fold_pattern(&whole, is_latin);
-            }
+            let read = |pattern: &String| file.parts.read(pattern, &file.words, is_latin);
+            let patterns: Result<Vec<Pattern>, String> = rule.any.iter().map(read).collect();
+            rule.patterns = patterns.map_err(|reason| (rule.name.clone(), reason))?;
             rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
         }
         if trial == Trial::All {
             file.check_head().map_err(whole)?;
             for rule in &file.rules {
-                rule.try_examples().map_err(|reason| (rule.name.clone(), reason))?;
+                rule.try_examples(&file.parts).map_err(|reason| (rule.name.clone(), reason))?;
             }
             file.try_whole_texts().map_err(whole)?;
         }
@@ -158,8 +153,9 @@ impl RuleFile {
         let mut phrases = self.rules.iter().filter(|rule| rule.place == Place::Whole);
         let listed = phrases.find_map(|rule| rule.phrases.are_all_of(words));
         let unlisted = listed.as_ref().map_or(&words.own, |listed| &listed.unlisted);
+        let looks = Looks::into(&self.parts, words, unlisted);
         for rule in &self.rules {
-            if let Some(saw) = rule.sees(words, unlisted) {
+            if let Some(saw) = rule.sees(&looks, words) {
                 evidence.push(Evidence {
                     rule: format!("{}/{}", self.path.trim_end_matches(".toml"), rule.name),
                     weight: rule.weight,
@@ -246,68 +242,17 @@ impl RuleFile {
     }
 }
 
-/// What every file may write: anything inside a sentence, whose end is a stop before a space;
-/// and up to three words.
-const SHORTHANDS: [(&str, &str); 2] =
-    [("gap", r"(?:[^.!?。]|\.\S)*"), ("some", r"(?:[^ .!?。]+ ){0,3}")];
-
-/// Puts lists of words in place of their names.
-///
-/// # Errors
-/// When there is no such list.
-fn expand(pattern: &str, words: &BTreeMap<String, Vec<String>>) -> Result<String, String> {
-    static NAME: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"\{([a-z][a-z-]*)\}").expect("a fixed pattern compiles"));
-    let mut out = String::with_capacity(pattern.len());
-    let mut done = 0;
-    for found in NAME.captures_iter(pattern) {
-        let (Some(whole), Some(name)) = (found.get(0), found.get(1)) else { continue };
-        out.push_str(pattern.get(done..whole.start()).unwrap_or_default());
-        done = whole.end();
-        let shorthand = SHORTHANDS.iter().find(|(short, _)| *short == name.as_str());
-        match (shorthand, words.get(name.as_str())) {
-            (Some((_, meaning)), _) => out.push_str(meaning),
-            (None, Some(list)) => out.push_str(&format!("(?:{})", list.join("|"))),
-            (None, None) => {
-                return Err(format!(
-                    "{pattern:?} names [words] {}, which is not there",
-                    name.as_str()
-                ));
-            }
-        }
-    }
-    out.push_str(pattern.get(done..).unwrap_or_default());
-    Ok(out)
-}
-
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(pattern)
-        .size_limit(PATTERN_BYTES_MAX)
-        .dfa_size_limit(MATCHING_BYTES_MAX)
-        .build()
-}
-
 impl Rule {
     /// Compiles each pattern, to say which is wrong.
-    fn try_patterns(&self) -> Result<(), String> {
-        for pattern in &self.any {
-            compile(pattern).map_err(|why| format!("{pattern:?} is no pattern: {why}"))?;
+    fn try_patterns(&self, parts: &Parts) -> Result<(), String> {
+        for (source, pattern) in self.any.iter().zip(&self.patterns) {
+            parts.try_pattern(pattern).map_err(|why| format!("{source:?} is no pattern: {why}"))?;
         }
         Ok(())
     }
 
-    /// The patterns as one, so that a text is read once; compiled when it is first needed. One
-    /// that is wrong was refused when it was tried.
-    fn pattern(&self) -> Option<&Regex> {
-        let all = || {
-            let each = self.any.iter().map(|pattern| format!("(?:{pattern})"));
-            compile(&each.collect::<Vec<_>>().join("|")).ok()
-        };
-        self.compiled.get_or_init(all).as_ref()
-    }
-
-    fn try_examples(&self) -> Result<(), String> {
-        self.try_patterns()?;
+    fn try_examples(&self, parts: &Parts) -> Result<(), String> {
+        self.try_patterns(parts)?;
         let is_whole = self.place == Place::Whole;
         if self.any.is_empty() != is_whole || self.begins.is_empty() == is_whole {
             return Err("needs `any`, or with in = \"whole\" `begins` in its place".to_owned());
@@ -315,28 +260,46 @@ impl Rule {
         if self.examples.is_empty() {
             return Err("needs at least one text in `examples`".to_owned());
         }
-        let missed = self.examples.iter().filter(|text| !self.sees_text(text));
+        let missed = self.examples.iter().filter(|text| !self.sees_text(text, parts));
         let missed = missed.map(|text| format!("does not match its own example {text:?}"));
-        let caught = self.counter_examples.iter().filter(|text| self.sees_text(text));
+        let caught = self.counter_examples.iter().filter(|text| self.sees_text(text, parts));
         let caught = caught.map(|text| format!("matches its counter-example {text:?}"));
         let wrong: Vec<String> = missed.chain(caught).collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
 
-    fn sees_text(&self, text: &str) -> bool {
+    fn sees_text(&self, text: &str, parts: &Parts) -> bool {
         let (subject, own) = if self.place == Place::Subject { (text, "") } else { ("", text) };
         let words = Words::of(subject, own);
-        self.sees(&words, &words.own).is_some()
+        self.sees(&Looks::into(parts, &words, &words.own), &words).is_some()
     }
 
-    fn sees<'t>(&self, words: &'t Words, unlisted: &'t str) -> Option<&'t str> {
-        let find = |text: &'t str| self.pattern()?.find(text).map(|found| found.as_str());
+    fn sees<'t>(&self, looks: &Looks<'t>, words: &'t Words) -> Option<&'t str> {
         match self.place {
-            Place::Subject => find(&words.subject),
-            Place::OwnWords => find(&words.own),
-            Place::Anywhere => find(&words.subject).or_else(|| find(&words.own)),
+            Place::Subject => looks.subject.find(&self.patterns),
+            Place::OwnWords => looks.own.find(&self.patterns),
+            Place::Anywhere => {
+                looks.subject.find(&self.patterns).or_else(|| looks.own.find(&self.patterns))
+            }
             Place::Whole => self.phrases.are_all_of(words).map(|listed| listed.saw),
-            Place::Unlisted => find(unlisted),
+            Place::Unlisted => looks.unlisted.find(&self.patterns),
+        }
+    }
+}
+
+/// The places that rules look into.
+struct Looks<'t> {
+    subject: Look<'t>,
+    own: Look<'t>,
+    unlisted: Look<'t>,
+}
+
+impl<'t> Looks<'t> {
+    fn into(parts: &'t Parts, words: &'t Words, unlisted: &'t str) -> Looks<'t> {
+        Looks {
+            subject: parts.look_into(&words.subject),
+            own: parts.look_into(&words.own),
+            unlisted: parts.look_into(unlisted),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Rule files: one folder a kind, one file a language, weights that a person can follow.
 
 mod file;
+mod pattern;
 mod phrases;
 mod stems;
 
