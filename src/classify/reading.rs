@@ -228,7 +228,7 @@ impl<'a> Reading<'a> {
         let heard = self.rules.hear(&words);
         let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;
         // What is yes in one language may be thanks in another: Polish "tak", Danish "tak".
-        let means_else = words.is_brief() && heard.speaks_against(Kind::AnswerYes);
+        let means_else = heard.speaks_against(Kind::AnswerYes, words.is_brief());
         match (says(Kind::AnswerYes) && !means_else, says(Kind::AnswerNo), says(Kind::Withdrawal)) {
             (true, false, false) => Answer::Yes,
             (false, true, false) => Answer::No,

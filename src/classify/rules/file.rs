@@ -113,7 +113,7 @@ impl RuleFile {
         let mut file: RuleFile = trial.parse(text).map_err(whole)?;
         path.clone_into(&mut file.path);
         for list in [&mut file.stems, &mut file.beside] {
-            list.iter_mut().for_each(|stem| *stem = normalize(stem));
+            list.iter_mut().for_each(|stem| *stem = stem_of(stem));
         }
         let is_latin = !OTHER_SCRIPTS.contains(&file.language.as_str());
         for rule in &mut file.rules {
@@ -182,6 +182,19 @@ impl RuleFile {
         Judgement { strength, sum, language, right }
     }
 
+    /// What a text holds beside the phrases of this file, if it consists of them.
+    pub(super) fn unlisted(&self, words: &Words) -> Option<String> {
+        let mut phrases = self.rules.iter().filter(|rule| rule.place == Place::Whole);
+        phrases.find_map(|rule| rule.phrases.are_all_of(words)).map(|listed| listed.unlisted)
+    }
+
+    /// Whether a name or signature holds what speaks against it.
+    pub(super) fn vetoes(&self, unlisted: &str) -> bool {
+        let look = self.parts.look_into(unlisted);
+        let mut rules = self.rules.iter().filter(|rule| rule.place == Place::Unlisted);
+        rules.any(|rule| rule.weight <= -ACTS_FROM && look.find(&rule.patterns).is_some())
+    }
+
     fn check_head(&self) -> Result<(), String> {
         let named = format!("{}/{}.toml", self.kind.folder(), self.language);
         if named != self.path {
@@ -240,6 +253,13 @@ impl RuleFile {
             }
         ))
     }
+}
+
+/// A stem as texts are folded, with the spaces that end a word.
+fn stem_of(stem: &str) -> String {
+    let space = |is_there: bool| if is_there { " " } else { "" };
+    let (before, behind) = (space(stem.starts_with(' ')), space(stem.ends_with(' ')));
+    format!("{before}{}{behind}", normalize(stem))
 }
 
 impl Rule {

@@ -274,10 +274,21 @@ impl Heard<'_> {
         judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
     }
 
-    /// Whether a file of that kind is as sure of the contrary.
-    pub fn speaks_against(&self, kind: Kind) -> bool {
-        let mut files = self.rules.files.iter().filter(|file| file.is_of(kind));
-        files.any(|file| file.judge(self.words, &mut Vec::new()).sum <= -ACTS_FROM)
+    /// Whether a file of that kind is as sure of the contrary: of the whole text, or of what
+    /// stands in it beside the phrases of the file that is surest, a name perhaps.
+    pub fn speaks_against(&self, kind: Kind, of_the_whole: bool) -> bool {
+        let files = || self.rules.files.iter().filter(|file| file.is_of(kind));
+        if of_the_whole
+            && files().any(|file| file.judge(self.words, &mut Vec::new()).sum <= -ACTS_FROM)
+        {
+            return true;
+        }
+        let unlisted: Vec<String> = files().filter_map(|file| file.unlisted(self.words)).collect();
+        // Where one file takes all of it for phrases, there is nothing to ask.
+        if unlisted.is_empty() || unlisted.iter().any(|text| text.trim().is_empty()) {
+            return false;
+        }
+        unlisted.iter().any(|text| files().any(|file| file.vetoes(text)))
     }
 }
 

@@ -7,22 +7,25 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{LazyLock, OnceLock};
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
+use regex_automata::Input;
+use regex_automata::meta::{self, BuildError};
+use regex_automata::nfa::thompson::WhichCaptures;
 
 use super::super::text::fold_pattern;
 
 /// Compiled size of one part (octets); the engine is linear whatever the size.
 const PART_BYTES_MAX: usize = 4 << 20;
 /// Memory that one part may take while it is matched (octets).
-const MATCHING_BYTES_MAX: usize = 128 << 10;
+const MATCHING_BYTES_MAX: usize = 64 << 10;
 /// What a part may reach beyond the end of a sentence (octets): "Art. 17".
 const BEYOND_OCTETS_MAX: usize = 100;
 
 /// Anything inside one sentence, whose end is a stop before a space; where it cannot be taken
 /// apart.
-const GAP: &str = r"(?:[^.!?。]|\.\S)*";
+const GAP: &str = r"(?:[^.!?]|\.\S)*";
 /// Up to three words.
-const SOME: &str = r"(?:[^ .!?。]+ ){0,3}";
+const SOME: &str = r"(?:[^ .!?]+ ){0,3}";
 
 /// The parts of all patterns of a file, each compiled when it is first needed.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +37,7 @@ pub(super) struct Parts {
 #[derive(Clone, Debug)]
 struct Part {
     source: String,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Option<meta::Regex>>,
 }
 
 /// One pattern: its parts in order.
@@ -71,7 +74,7 @@ impl Parts {
     ///
     /// # Errors
     /// The engine's words.
-    pub(super) fn try_pattern(&self, pattern: &Pattern) -> Result<(), regex::Error> {
+    pub(super) fn try_pattern(&self, pattern: &Pattern) -> Result<(), Box<BuildError>> {
         let parts = pattern.0.iter().filter_map(|at| self.parts.get(*at));
         parts.map(|part| compile(&part.source).map(|_| ())).collect()
     }
@@ -82,8 +85,17 @@ impl Parts {
     }
 }
 
-fn compile(source: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(source).size_limit(PART_BYTES_MAX).dfa_size_limit(MATCHING_BYTES_MAX).build()
+/// There are more than a thousand parts: each is kept small, without what only captures or
+/// greater speed on long texts would need.
+fn compile(source: &str) -> Result<meta::Regex, Box<BuildError>> {
+    let config = meta::Config::new()
+        .which_captures(WhichCaptures::Implicit)
+        .onepass(false)
+        .dfa(false)
+        .backtrack(false)
+        .hybrid_cache_capacity(MATCHING_BYTES_MAX)
+        .nfa_size_limit(Some(PART_BYTES_MAX));
+    meta::Regex::builder().configure(config).build(source).map_err(Box::new)
 }
 
 /// A text, and what was found in it so far.
@@ -152,13 +164,9 @@ impl<'t> Look<'t> {
         let part = self.parts.parts.get(part)?;
         // One that is wrong was refused when it was tried.
         let regex = part.compiled.get_or_init(|| compile(&part.source).ok()).as_ref()?;
-        let to = match part.source.contains('$') {
-            true => self.text.len(),
-            false => self.text.ceil_char_boundary(to.min(self.text.len())),
-        };
-        let from = self.text.ceil_char_boundary(from);
-        let text = self.text.get(..to).filter(|text| from <= text.len())?;
-        regex.find_at(text, from).map(|found| found.range())
+        let to = self.text.ceil_char_boundary(to.min(self.text.len()));
+        let from = self.text.ceil_char_boundary(from).min(to);
+        regex.find(Input::new(self.text).range(from..to)).map(|found| found.range())
     }
 
     fn end_of_sentence(&self, at: usize) -> usize {

@@ -73,9 +73,10 @@ impl Phrases {
                 unlisted.push('\n');
                 continue;
             }
-            let rest = self.read_line(line, &mut reading, &mut saw)?;
-            unlisted.push_str(rest);
-            unlisted.push('\n');
+            for rest in self.read_line(line, &mut reading, &mut saw)? {
+                unlisted.push_str(rest);
+                unlisted.push('\n');
+            }
         }
         Some(Listed { saw: saw?, unlisted })
     }
@@ -85,27 +86,29 @@ impl Phrases {
         self.walk(line, true, 0).map(|_| ())
     }
 
-    /// Reads a line on; what remains of it is a name behind closing words.
+    /// Reads a line on; what remains of it is whom it greets, and a name behind closing words.
     fn read_line<'t>(
         &self,
         line: &'t Line,
         reading: &mut Reading,
         saw: &mut Option<&'t str>,
-    ) -> Option<&'t str> {
+    ) -> Option<[&'t str; 2]> {
         let mut rest = without_separators(&line.text);
+        let mut greeted = "";
         if *reading == Reading::Greeting
             && let Some(greeting) = phrases_of(&self.greets, rest).max()
         {
-            rest = self.behind_greeting(rest.get(greeting..)?);
+            (greeted, rest) = self.behind_greeting(rest.get(greeting..)?);
         }
         if rest.is_empty() {
-            return Some("");
+            return Some([greeted, ""]);
         }
         let names = line.names_at_end.min(SIGNED_WORDS_MAX);
-        let (first, closes, name) = self.walk(rest, saw.is_some(), names)?;
+        let whole = self.walk(rest, saw.is_some(), 0);
+        let (first, closes, name) = whole.or_else(|| self.walk(rest, saw.is_some(), names))?;
         saw.get_or_insert(first);
         *reading = if closes { Reading::Signature(0) } else { Reading::Answer };
-        Some(name)
+        Some([greeted, name])
     }
 
     /// Whether phrases make up the rest of a line in some way, but for so many words of a name
@@ -147,17 +150,17 @@ impl Phrases {
         None
     }
 
-    /// What follows the name of whoever is greeted.
-    fn behind_greeting<'t>(&self, rest: &'t str) -> &'t str {
+    /// Whoever is greeted, and what follows.
+    fn behind_greeting<'t>(&self, rest: &'t str) -> (&'t str, &'t str) {
         let rest = without_separators(rest);
         if phrases_of(&self.begins, rest).next().is_some() {
-            return rest;
+            return ("", rest);
         }
         let end = rest.find([',', '.', '!', ':', ';', '、', '。']).unwrap_or(rest.len());
         let (greeted, behind) = rest.split_at(end);
         match greeted.split_whitespace().count() > GREETED_WORDS_MAX {
-            true => rest,
-            false => without_separators(behind),
+            true => ("", rest),
+            false => (greeted, without_separators(behind)),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Spoken {
             false => (&mut self.last_stem, self.last_beside),
         };
         *own = Some(at);
-        if self.wants_company && other.is_none_or(|other| at - other > BESIDE_OCTETS) {
+        if self.wants_company && other.is_none_or(|other| at.abs_diff(other) > BESIDE_OCTETS) {
             return;
         }
         match at.checked_sub(subject) {
