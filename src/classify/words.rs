@@ -124,6 +124,7 @@ fn may_be_a_name(line: &str) -> bool {
     let is_name = |word: &&str| {
         PARTICLES.contains(word)
             || (word.starts_with(char::is_uppercase)
+                && !is_shouted(word)
                 && word.chars().all(|c| c.is_alphabetic() || "'’.,-".contains(c)))
     };
     (1..=NAME_WORDS_MAX).contains(&words.len()) && words.iter().all(is_name)
@@ -133,6 +134,11 @@ fn may_be_a_name(line: &str) -> bool {
 fn may_be_signed(line: &str) -> bool {
     let words = line.split_whitespace().count();
     line.split_whitespace().filter(|word| is_named(word)).count() * 2 > words
+}
+
+/// Whether it is all capitals, as what somebody shouts: "STOP".
+fn is_shouted(word: &str) -> bool {
+    word.chars().filter(|c| c.is_uppercase()).count() > 2 && !word.contains(char::is_lowercase)
 }
 
 fn is_named(word: &str) -> bool {
@@ -166,6 +172,6 @@ mod tests {
         assert!(name("Jane Doe") && name("José María de la Cruz") && name("J. O'Neill"));
         assert!(may_be_signed("Head of Sales, Example Ltd") && may_be_signed("jane@example.org"));
         assert!(!may_be_signed("I will call my lawyer") && !may_be_signed("but not yet"));
-        assert!(!name("leave it") && !name("Leave it") && !name("") && !name("Call 112"));
+        assert!(!name("leave it") && !name("Leave it") && !name("") && !name("Call 112") && !name("NO MAILS"));
     }
 }

@@ -136,6 +136,10 @@ impl RuleFile {
         self.kind == kind
     }
 
+    pub(super) fn is_in(&self, language: &str) -> bool {
+        self.language == language
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rules.len()
     }
