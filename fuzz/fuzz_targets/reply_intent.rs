@@ -3,13 +3,12 @@
 
 use std::sync::LazyLock;
 
-use deletion_desk::classify::rules::{Kind, RuleSet, Strength, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::{Kind, RuleSet, Strength};
 use deletion_desk::classify::words::Words;
 use libfuzzer_sys::fuzz_target;
 
 static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| {
-    RuleSet::load(RULES.iter().copied(), Trial::Shipped).expect("the shipped rules are right")
+    RuleSet::shipped().expect("the shipped rules are right")
 });
 
 fuzz_target!(|own: &str| {

@@ -172,6 +172,12 @@ mod tests {
         assert!(name("Jane Doe") && name("José María de la Cruz") && name("J. O'Neill"));
         assert!(may_be_signed("Head of Sales, Example Ltd") && may_be_signed("jane@example.org"));
         assert!(!may_be_signed("I will call my lawyer") && !may_be_signed("but not yet"));
-        assert!(!name("leave it") && !name("Leave it") && !name("") && !name("Call 112") && !name("NO MAILS"));
+        assert!(
+            !name("leave it")
+                && !name("Leave it")
+                && !name("")
+                && !name("Call 112")
+                && !name("NO MAILS")
+        );
     }
 }

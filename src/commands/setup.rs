@@ -13,8 +13,7 @@ use url::Url;
 use crate::bot::Settings;
 use crate::bot::timer::CLOCK;
 use crate::case::verification::TokenKey;
-use crate::classify::rules::{RuleSet, Trial};
-use crate::classify::shipped::RULES;
+use crate::classify::rules::RuleSet;
 use crate::clock::Clock;
 use crate::compose::Templates;
 use crate::compose::shipped::TEMPLATES;
@@ -351,11 +350,11 @@ pub fn lock(database: &Path) -> Result<File> {
 
 fn rules(config: &Config) -> Result<RuleSet> {
     match &config.rules {
-        None => RuleSet::load(RULES.iter().copied(), Trial::Shipped).map_err(|why| anyhow!(why)),
+        None => RuleSet::shipped().map_err(|why| anyhow!(why)),
         Some(folder) => {
             let files = files_below(&config.resolve(folder), "toml").context("rules")?;
             let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
-            RuleSet::load(files, Trial::All).map_err(|why| anyhow!("{}: {why}", folder.display()))
+            RuleSet::load(files).map_err(|why| anyhow!("{}: {why}", folder.display()))
         }
     }
 }

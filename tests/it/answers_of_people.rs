@@ -8,14 +8,12 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use deletion_desk::case::LetterKind;
-use deletion_desk::classify::rules::{RuleSet, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::classify::{Answer, Desk, Verdict, classify};
 use deletion_desk::mail::{self, Bounds, EmailAddress};
 use serde::Deserialize;
 
-static SHIPPED: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap());
+static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().unwrap());
 
 /// Of a hundred, how many a plain yes must be taken for one, and a plain no.
 const YES_PERCENT_MIN: usize = 97;

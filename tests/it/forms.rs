@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deletion_desk::classify::form;
-use deletion_desk::classify::rules::{RuleSet, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::config::Config;
 use deletion_desk::mail::sender_auth::sender_auth;
 use deletion_desk::mail::{self, Bounds};
@@ -220,7 +219,7 @@ async fn staff_read_what_the_visitor_wrote_and_may_open_a_case() {
 
 /// What `explain` says of a mail: of each form, what keeps it from asking.
 fn explained(name: &str, forms: &str) -> Vec<String> {
-    let rules = RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap();
+    let rules = RuleSet::shipped().unwrap();
     let config = Config::parse(Path::new("bot.toml"), &(settings() + forms)).unwrap();
     let mail = mail::parse(fixture(name).as_bytes(), &Bounds::default()).unwrap();
     let desk = config.desk();
@@ -261,7 +260,7 @@ async fn an_operator_names_the_label_that_holds_the_address() {
 
 #[test]
 fn a_form_without_what_its_rule_needs_is_refused_with_the_key() {
-    let rules = RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap();
+    let rules = RuleSet::shipped().unwrap();
     let problem = |form: &str| {
         let text = settings() + "[[form]]\n" + form;
         let config = Config::parse(Path::new("bot.toml"), &text).map_err(|why| format!("{why:#}"));

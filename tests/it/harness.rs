@@ -13,8 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
 use deletion_desk::bot::{Bot, Settings};
 use deletion_desk::case::verification::TokenKey;
-use deletion_desk::classify::rules::{RuleSet, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::clock::Clock;
 use deletion_desk::compose::Templates;
 use deletion_desk::compose::shipped::TEMPLATES;
@@ -55,8 +54,7 @@ pub(crate) fn settings() -> String {
 }
 
 /// Compiling the patterns takes longer than most tests.
-static SHIPPED_RULES: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap());
+static SHIPPED_RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().unwrap());
 
 /// A desk that works.
 pub(crate) struct Desk {

@@ -3,8 +3,7 @@
 use std::sync::LazyLock;
 
 use deletion_desk::classify::form::FormSetting;
-use deletion_desk::classify::rules::{RuleSet, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::classify::{Desk, classify};
 use deletion_desk::compose::markdown;
 use deletion_desk::mail::{self, Bounds, EmailAddress};
@@ -12,8 +11,7 @@ use proptest::prelude::*;
 
 use crate::harness::{DESK, JANE, OFFICER, form, mail};
 
-static SHIPPED: LazyLock<RuleSet> =
-    LazyLock::new(|| RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap());
+static SHIPPED: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().unwrap());
 
 fn desk() -> Desk {
     let address = |text: &str| EmailAddress::parse(text).unwrap();

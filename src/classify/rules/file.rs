@@ -1,26 +1,36 @@
 //! One rule file: a kind in a language.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::super::shipped::Shipped;
 use super::super::text::normalize;
 use super::super::words::Words;
 use super::pattern::{Look, Parts, Pattern};
 use super::phrases::Phrases;
 use super::stems::Stems;
-use super::{ACTS_FROM, Evidence, Judgement, Kind, Right, SUGGESTS_FROM, Strength, Trial};
+use super::{ACTS_FROM, Evidence, Judgement, Kind, Right, SUGGESTS_FROM, Strength};
 
 /// Languages whose letters are not those of Latin.
 const OTHER_SCRIPTS: [&str; 6] = ["bg", "el", "ja", "ru", "uk", "zh"];
 /// Whole texts that are named at once when a file gets them wrong.
 const WRONG_TEXTS_MAX: usize = 20;
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A file: what says whether it has anything to do with a mail, and its rules, which are read
+/// when there is need.
+#[derive(Clone, Debug)]
 pub(super) struct RuleFile {
-    #[serde(skip)]
     path: String,
+    head: Head,
+    body: OnceLock<Body>,
+    /// Where the body comes from, as long as it was not needed.
+    shipped: Option<Shipped>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Head {
     kind: Kind,
     language: String,
     /// Whether this language earned it that the desk acts by itself.
@@ -36,6 +46,30 @@ pub(super) struct RuleFile {
     /// stand near to a stem.
     #[serde(default)]
     beside: Vec<String>,
+}
+
+/// What is left when a file was read.
+#[derive(Clone, Debug, Default)]
+struct Body {
+    rules: Vec<Rule>,
+    /// What the patterns of the rules are made of.
+    parts: Parts,
+}
+
+/// A whole file as somebody wrote it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    kind: Kind,
+    language: String,
+    #[serde(default)]
+    acts: bool,
+    #[serde(default)]
+    suggests: bool,
+    #[serde(default)]
+    stems: Vec<String>,
+    #[serde(default)]
+    beside: Vec<String>,
     /// Lists of words by name; `{delete}` in a pattern stands for one of the list `delete`.
     #[serde(default)]
     words: BTreeMap<String, Vec<String>>,
@@ -48,9 +82,6 @@ pub(super) struct RuleFile {
     suggests_on: Vec<String>,
     #[serde(default)]
     leaves_alone: Vec<String>,
-    /// What the patterns of its rules are made of.
-    #[serde(skip)]
-    parts: Parts,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -103,62 +134,116 @@ enum Place {
     Unlisted,
 }
 
+impl Head {
+    fn fold(mut self) -> Head {
+        for list in [&mut self.stems, &mut self.beside] {
+            list.iter_mut().for_each(|stem| *stem = stem_of(stem));
+        }
+        self
+    }
+
+    fn is_latin(&self) -> bool {
+        !OTHER_SCRIPTS.contains(&self.language.as_str())
+    }
+}
+
+impl Body {
+    /// # Errors
+    /// The name of the rule that is wrong, and why.
+    fn of(
+        mut rules: Vec<Rule>,
+        words: &BTreeMap<String, Vec<String>>,
+        is_latin: bool,
+    ) -> Result<Body, (String, String)> {
+        let mut parts = Parts::default();
+        for rule in &mut rules {
+            let read = |pattern: &String| parts.read(pattern, words, is_latin);
+            let patterns: Result<Vec<Pattern>, String> = rule.any.iter().map(read).collect();
+            rule.patterns = patterns.map_err(|reason| (rule.name.clone(), reason))?;
+            rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
+        }
+        Ok(Body { rules, parts })
+    }
+}
+
 impl RuleFile {
     /// Reads one file, and tries it.
     ///
     /// # Errors
     /// The name of the rule that is wrong, empty for the file as a whole, and why.
-    pub(super) fn load(path: &str, text: &str, trial: Trial) -> Result<RuleFile, (String, String)> {
+    pub(super) fn load(path: &str, text: &str) -> Result<RuleFile, (String, String)> {
         let whole = |reason: String| (String::new(), reason);
-        let mut file: RuleFile = trial.parse(text).map_err(whole)?;
-        path.clone_into(&mut file.path);
-        for list in [&mut file.stems, &mut file.beside] {
-            list.iter_mut().for_each(|stem| *stem = stem_of(stem));
+        let source: Source = toml::from_str(text).map_err(|why| whole(why.to_string()))?;
+        let Source { kind, language, acts, suggests, stems, beside, .. } = source;
+        let head = Head { kind, language, acts, suggests, stems, beside }.fold();
+        let body = Body::of(source.rules, &source.words, head.is_latin())?;
+        let body = OnceLock::from(body);
+        let file = RuleFile { path: path.to_owned(), head, body, shipped: None };
+        file.check_head().map_err(whole)?;
+        for rule in file.rules() {
+            rule.try_examples(&file.body().parts).map_err(|reason| (rule.name.clone(), reason))?;
         }
-        let is_latin = !OTHER_SCRIPTS.contains(&file.language.as_str());
-        for rule in &mut file.rules {
-            let read = |pattern: &String| file.parts.read(pattern, &file.words, is_latin);
-            let patterns: Result<Vec<Pattern>, String> = rule.any.iter().map(read).collect();
-            rule.patterns = patterns.map_err(|reason| (rule.name.clone(), reason))?;
-            rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
-        }
-        if trial == Trial::All {
-            file.check_head().map_err(whole)?;
-            for rule in &file.rules {
-                rule.try_examples(&file.parts).map_err(|reason| (rule.name.clone(), reason))?;
-            }
-            file.try_whole_texts().map_err(whole)?;
-        }
+        let acts = if file.head.acts { Strength::Acts } else { Strength::Suggests };
+        file.try_whole_texts(&[
+            ("acts_on", &source.acts_on, acts),
+            ("suggests_on", &source.suggests_on, Strength::Suggests),
+            ("leaves_alone", &source.leaves_alone, Strength::Nothing),
+        ])
+        .map_err(whole)?;
         Ok(file)
     }
 
+    /// One of those inside the program, which its tests have tried.
+    ///
+    /// # Errors
+    /// When its head cannot be read.
+    pub(super) fn shipped(shipped: Shipped) -> Result<RuleFile, String> {
+        let head: Head = serde_json::from_str(shipped.head).map_err(|why| why.to_string())?;
+        let path = shipped.path.to_owned();
+        Ok(RuleFile { path, head: head.fold(), body: OnceLock::new(), shipped: Some(shipped) })
+    }
+
+    fn body(&self) -> &Body {
+        self.body.get_or_init(|| {
+            let json = self.shipped.map(|shipped| shipped.unpacked()).unwrap_or_default();
+            let source = serde_json::from_str::<Source>(&json).ok();
+            let body =
+                source.map(|source| Body::of(source.rules, &source.words, self.head.is_latin()));
+            body.and_then(Result::ok).unwrap_or_default()
+        })
+    }
+
+    fn rules(&self) -> &[Rule] {
+        &self.body().rules
+    }
+
     pub(super) fn is_of(&self, kind: Kind) -> bool {
-        self.kind == kind
+        self.head.kind == kind
     }
 
     pub(super) fn is_in(&self, language: &str) -> bool {
-        self.language == language
+        self.head.language == language
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rules.len()
+        self.rules().len()
     }
 
     pub(super) fn stems(&self) -> impl Iterator<Item = &str> {
-        self.stems.iter().map(String::as_str)
+        self.head.stems.iter().map(String::as_str)
     }
 
     pub(super) fn beside(&self) -> impl Iterator<Item = &str> {
-        self.beside.iter().map(String::as_str)
+        self.head.beside.iter().map(String::as_str)
     }
 
     pub(super) fn judge(&self, words: &Words, evidence: &mut Vec<Evidence>) -> Judgement {
         let mut fired: Vec<&Rule> = Vec::new();
-        let mut phrases = self.rules.iter().filter(|rule| rule.place == Place::Whole);
+        let mut phrases = self.rules().iter().filter(|rule| rule.place == Place::Whole);
         let listed = phrases.find_map(|rule| rule.phrases.are_all_of(words));
         let unlisted = listed.as_ref().map_or(&words.own, |listed| &listed.unlisted);
-        let looks = Looks::into(&self.parts, words, unlisted);
-        for rule in &self.rules {
+        let looks = Looks::into(&self.body().parts, words, unlisted);
+        for rule in self.rules() {
             if let Some(saw) = rule.sees(&looks, words) {
                 evidence.push(Evidence {
                     rule: format!("{}/{}", self.path.trim_end_matches(".toml"), rule.name),
@@ -176,41 +261,44 @@ impl RuleFile {
         let rights = fired.iter().map(|rule| rule.right).chain([None]);
         let (sum, right) = rights.map(|right| (sum_for(right), right)).max().unwrap_or_default();
         let strength = match sum {
-            sum if sum >= ACTS_FROM && self.acts && !fired.iter().any(|rule| rule.doubtful) => {
+            sum if sum >= ACTS_FROM
+                && self.head.acts
+                && !fired.iter().any(|rule| rule.doubtful) =>
+            {
                 Strength::Acts
             }
             sum if sum >= SUGGESTS_FROM => Strength::Suggests,
             _ => Strength::Nothing,
         };
-        let language = if fired.is_empty() { String::new() } else { self.language.clone() };
+        let language = if fired.is_empty() { String::new() } else { self.head.language.clone() };
         Judgement { strength, sum, language, right }
     }
 
     /// What a text holds beside the phrases of this file, if it consists of them.
     pub(super) fn unlisted(&self, words: &Words) -> Option<String> {
-        let mut phrases = self.rules.iter().filter(|rule| rule.place == Place::Whole);
+        let mut phrases = self.rules().iter().filter(|rule| rule.place == Place::Whole);
         phrases.find_map(|rule| rule.phrases.are_all_of(words)).map(|listed| listed.unlisted)
     }
 
     /// Whether a name or signature holds what speaks against it.
     pub(super) fn vetoes(&self, unlisted: &str) -> bool {
-        let look = self.parts.look_into(unlisted);
-        let mut rules = self.rules.iter().filter(|rule| rule.place == Place::Unlisted);
+        let look = self.body().parts.look_into(unlisted);
+        let mut rules = self.rules().iter().filter(|rule| rule.place == Place::Unlisted);
         rules.any(|rule| rule.weight <= -ACTS_FROM && look.find(&rule.patterns).is_some())
     }
 
     fn check_head(&self) -> Result<(), String> {
-        let named = format!("{}/{}.toml", self.kind.folder(), self.language);
+        let named = format!("{}/{}.toml", self.head.kind.folder(), self.head.language);
         if named != self.path {
             return Err(format!(
                 "its kind and its language = \"{}\" belong into {named}",
-                self.language
+                self.head.language
             ));
         }
-        if self.acts == self.suggests {
+        if self.head.acts == self.head.suggests {
             return Err("needs either acts = true or suggests = true".to_owned());
         }
-        if self.kind.is_for_any_mail() && self.stems.is_empty() {
+        if self.head.kind.is_for_any_mail() && self.head.stems.is_empty() {
             return Err(
                 "needs `stems`: parts of words of which every mail it is for has one".to_owned()
             );
@@ -219,14 +307,8 @@ impl RuleFile {
     }
 
     /// Tries all whole texts, so that somebody who mends a rule sees at once what else it does.
-    fn try_whole_texts(&self) -> Result<(), String> {
-        let acts = if self.acts { Strength::Acts } else { Strength::Suggests };
-        let expected = [
-            (&self.acts_on, "acts_on", acts),
-            (&self.suggests_on, "suggests_on", Strength::Suggests),
-            (&self.leaves_alone, "leaves_alone", Strength::Nothing),
-        ];
-        let texts = expected.iter().flat_map(|(texts, key, strength)| {
+    fn try_whole_texts(&self, expected: &[(&str, &[String], Strength)]) -> Result<(), String> {
+        let texts = expected.iter().flat_map(|(key, texts, strength)| {
             texts.iter().filter_map(|text| self.try_whole_text(text, key, *strength).err())
         });
         let wrong: Vec<String> = texts.take(WRONG_TEXTS_MAX).collect();

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::form::FormRule;
 use super::form::labels::Labels;
+use super::shipped::{RULES, Shipped};
 use super::words::Words;
 use file::RuleFile;
 use stems::{Spoken, Stems};
@@ -162,6 +163,12 @@ pub struct RuleProblem {
     pub reason: String,
 }
 
+impl RuleProblem {
+    fn of(file: &str, rule: &str, reason: String) -> RuleProblem {
+        RuleProblem { file: file.to_owned(), rule: rule.to_owned(), reason }
+    }
+}
+
 /// Whether rules are tried on their own examples before they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trial {
@@ -183,40 +190,54 @@ impl Trial {
 }
 
 impl RuleSet {
-    /// Reads rule files, given as paths below the rules folder with their text.
+    /// The rules inside the program. What they are made of is unpacked when a mail needs it.
+    ///
+    /// # Errors
+    /// When they are not what the tests have tried.
+    pub fn shipped() -> Result<RuleSet, RuleProblem> {
+        let mut set = RuleSet::default();
+        let labels = RULES.iter().find(|file| file.path == LABELS).map(Shipped::unpacked);
+        let labels =
+            labels.map_or(Ok(Labels::default()), |text| Labels::load(&text, Trial::Shipped));
+        let labels = Arc::new(labels.map_err(|why| RuleProblem::of(LABELS, "", why))?);
+        for file in RULES.iter().filter(|file| file.path != LABELS) {
+            let problem = |why| RuleProblem::of(file.path, "", why);
+            if file.path.starts_with("forms/") {
+                let form = FormRule::load(&file.unpacked(), &labels, Trial::Shipped);
+                let form = form.map_err(problem)?;
+                set.forms.insert(form.name.clone(), form);
+            } else {
+                set.files.push(RuleFile::shipped(*file).map_err(problem)?);
+            }
+        }
+        set.stems = Stems::of(&set.files);
+        Ok(set)
+    }
+
+    /// Reads rule files, given as paths below the rules folder with their text, and tries them on
+    /// their examples.
     ///
     /// # Errors
     /// The first [`RuleProblem`]: no TOML, unknown key, a pattern that does not compile, a
     /// rule that fails its own examples.
     pub fn load<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
-        trial: Trial,
     ) -> Result<RuleSet, RuleProblem> {
         let mut set = RuleSet::default();
         let (labels, files): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|(path, _)| *path == LABELS);
-        let labels =
-            labels.first().map_or(Ok(Labels::default()), |(_, text)| Labels::load(text, trial));
-        let labels = labels.map_err(|reason| RuleProblem {
-            file: LABELS.to_owned(),
-            rule: String::new(),
-            reason,
-        })?;
-        let labels = Arc::new(labels);
+        let labels = labels
+            .first()
+            .map_or(Ok(Labels::default()), |(_, text)| Labels::load(text, Trial::All));
+        let labels = Arc::new(labels.map_err(|why| RuleProblem::of(LABELS, "", why))?);
         for (path, text) in files {
-            let problem = |rule: &str, reason: String| RuleProblem {
-                file: path.to_owned(),
-                rule: rule.to_owned(),
-                reason,
-            };
             if path.starts_with("forms/") {
-                let form =
-                    FormRule::load(text, &labels, trial).map_err(|reason| problem("", reason))?;
+                let form = FormRule::load(text, &labels, Trial::All);
+                let form = form.map_err(|why| RuleProblem::of(path, "", why))?;
                 set.forms.insert(form.name.clone(), form);
             } else {
-                let file =
-                    RuleFile::load(path, text, trial).map_err(|(rule, why)| problem(&rule, why))?;
-                set.files.push(file);
+                let file = RuleFile::load(path, text);
+                set.files.push(file.map_err(|(rule, why)| RuleProblem::of(path, &rule, why))?);
             }
         }
         set.stems = Stems::of(&set.files);
@@ -298,7 +319,7 @@ mod tests {
     use super::*;
 
     fn problem(path: &str, text: &str) -> String {
-        RuleSet::load([(path, text)], Trial::All).unwrap_err().to_string()
+        RuleSet::load([(path, text)]).unwrap_err().to_string()
     }
 
     const HEAD: &str =
@@ -336,7 +357,7 @@ mod tests {
         let text = format!(
             "{HEAD}[[rule]]\nname = \"r\"\nin = \"own-words\"\nweight = 5\nany = ['(a+)+$']\nexamples = ['aa']"
         );
-        let set = RuleSet::load([("deletion-request/en.toml", text.as_str())], Trial::All).unwrap();
+        let set = RuleSet::load([("deletion-request/en.toml", text.as_str())]).unwrap();
         let words = Words::of("", &format!("{}!", "a".repeat(10_000)));
         // With a backtracking engine this would not end.
         let judged = set.hear(&words).judge(Kind::DeletionRequest, &mut Vec::new());

@@ -74,7 +74,7 @@ pub async fn evaluate(config: &Path, args: &EvaluateArgs) -> Result<ExitCode> {
     let read = thread::Builder::new()
         .name("parse".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || read_all(&reader, sources, &labels))
+        .spawn(move || read_all(&reader, &sources, &labels))
         .context("Cannot start a thread")?;
     let report = read.join().map_err(|_| anyhow!("Reading mails broke off"))?;
     match args.json {
@@ -84,20 +84,20 @@ pub async fn evaluate(config: &Path, args: &EvaluateArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn read_all(reader: &Reader, sources: Vec<Source>, labels: &BTreeMap<PathBuf, Label>) -> Report {
+/// Reads them twice: how fast a desk is that has met such mails before shows the second time.
+fn read_all(reader: &Reader, sources: &[Source], labels: &BTreeMap<PathBuf, Label>) -> Report {
+    let read = |source: &Source| {
+        let begun = Instant::now();
+        let read = match &source.raw {
+            Ok(raw) => reader.read(raw),
+            Err(why) => reading::Read::set_aside(why),
+        };
+        let label = labels.get(&source.name).cloned();
+        Row { name: source.name.clone(), label, read, took: begun.elapsed() }
+    };
+    let rows = sources.iter().map(read).collect();
     let begun = Instant::now();
-    let rows = sources
-        .into_iter()
-        .map(|source| {
-            let begun = Instant::now();
-            let read = match &source.raw {
-                Ok(raw) => reader.read(raw),
-                Err(why) => reading::Read::set_aside(why),
-            };
-            let label = labels.get(&source.name).cloned();
-            Row { name: source.name, label, read, took: begun.elapsed() }
-        })
-        .collect();
+    sources.iter().for_each(|source| drop(read(source)));
     Report::new(rows, begun.elapsed())
 }
 

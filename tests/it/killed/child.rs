@@ -15,8 +15,7 @@ use deletion_desk::bot::Bot;
 use deletion_desk::bot::tasks::{Poll, Suspects, WAKES_WAITING_MAX, poll_once};
 use deletion_desk::case::LetterKind;
 use deletion_desk::classify::classify;
-use deletion_desk::classify::rules::{RuleSet, Trial};
-use deletion_desk::classify::shipped::RULES;
+use deletion_desk::classify::rules::RuleSet;
 use deletion_desk::clock::Clock;
 use deletion_desk::commands::setup::{Setup, lock};
 use deletion_desk::compose::Templates;
@@ -58,7 +57,7 @@ struct Desk {
 fn nursery() {
     let Ok(control) = env::var(CONTROL) else { return };
     let mut control = BufReader::new(std::net::TcpStream::connect(control).unwrap());
-    let rules = RuleSet::load(RULES.iter().copied(), Trial::Shipped).unwrap();
+    let rules = RuleSet::shipped().unwrap();
     let templates = Templates::load(TEMPLATES.iter().copied()).unwrap();
     warm_up(&rules);
     let mut line = String::new();
