@@ -75,8 +75,8 @@ impl Parts {
     /// # Errors
     /// The engine's words.
     pub(super) fn try_pattern(&self, pattern: &Pattern) -> Result<(), Box<BuildError>> {
-        let parts = pattern.0.iter().filter_map(|at| self.parts.get(*at));
-        parts.map(|part| compile(&part.source).map(|_| ())).collect()
+        let mut parts = pattern.0.iter().filter_map(|at| self.parts.get(*at));
+        parts.try_for_each(|part| compile(&part.source).map(|_| ()))
     }
 
     /// A text in which these parts are looked for.
