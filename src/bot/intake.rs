@@ -8,7 +8,7 @@ use chrono::{DateTime, Duration, Utc};
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
-use super::reading::{BeingRead, Read, Reader, read};
+use super::reading::{BeingRead, Read, Reader};
 use super::timer::PROGRESS;
 use super::{Bot, is_storage_error};
 use crate::classify::Verdict;
@@ -160,7 +160,8 @@ impl Bot {
         tx.commit().await?;
         step("after-attempt");
         step("before-parse");
-        let read = read(batch, self.reader())?;
+        let reader = self.reader();
+        let read = self.parser.read(batch, reader)?;
         self.readings.push_back(Reading { folder, attempts, read, answer });
         Ok(())
     }

@@ -49,6 +49,7 @@ use crate::submission::Parcel;
 use crate::systemd::Systemd;
 use crate::wake::Wake;
 use intake::{Reading, WasRead};
+use reading::Parser;
 use throttle::Throttle;
 use timer::CLOCK;
 use watched::Watch;
@@ -101,6 +102,7 @@ pub struct Bot {
     clock: Clock,
     /// Since when this process runs; before the first poll, silence is counted from here.
     started_at: DateTime<Utc>,
+    parser: Parser,
     /// Batches that are being read, the oldest first.
     readings: VecDeque<Reading>,
     /// Whether the database was found to be whole; no letter leaves before.
@@ -188,6 +190,7 @@ impl Bot {
             templates: Arc::new(templates),
             clock,
             started_at: now,
+            parser: Parser::default(),
             readings: VecDeque::new(),
             is_whole: false,
             idle: Vec::new(),
@@ -273,7 +276,10 @@ impl Bot {
                 }
                 done
             }
-            Err(why) => Err(why),
+            Err(why) => {
+                self.parser.give_up();
+                Err(why)
+            }
         };
         self.unless_storage(done)?;
         self.hand_out_letters().await

@@ -1,7 +1,7 @@
 //! Parsing and classifying apart: on a thread with a big stack, each message behind a net.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -64,18 +64,56 @@ impl BeingRead {
     }
 }
 
-/// Begins to read a batch.
-///
-/// # Errors
-/// When no thread can be had.
-pub(super) fn read(batch: Vec<Fetched>, reader: Reader) -> Result<BeingRead> {
-    let (done, result) = oneshot::channel();
-    thread::Builder::new()
-        .name("parse".to_owned())
-        .stack_size(STACK_BYTES)
-        .spawn(move || drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect())))
-        .context("Cannot start a thread")?;
-    Ok(BeingRead { result, give_up_at: Instant::now() + READ_PATIENCE })
+/// The thread on which mail is read; it begins with the first batch. One for all of them, since
+/// patterns keep what they learn of texts for each thread.
+#[derive(Debug, Default)]
+pub(super) struct Parser(Option<mpsc::Sender<Job>>);
+
+#[derive(Debug)]
+struct Job {
+    batch: Vec<Fetched>,
+    reader: Reader,
+    done: oneshot::Sender<Vec<Read>>,
+}
+
+impl Parser {
+    /// Begins to read a batch.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub(super) fn read(&mut self, batch: Vec<Fetched>, reader: Reader) -> Result<BeingRead> {
+        let (done, result) = oneshot::channel();
+        let give_up_at = Instant::now() + READ_PATIENCE;
+        let mut job = Job { batch, reader, done };
+        if let Some(jobs) = &self.0 {
+            match jobs.send(job) {
+                Ok(()) => return Ok(BeingRead { result, give_up_at }),
+                Err(mpsc::SendError(back)) => job = back,
+            }
+        }
+        let (jobs, waiting) = mpsc::channel::<Job>();
+        thread::Builder::new()
+            .name("parse".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || waiting.into_iter().for_each(Job::work))
+            .context("Cannot start a thread")?;
+        // It has just begun to wait.
+        drop(jobs.send(job));
+        self.0 = Some(jobs);
+        Ok(BeingRead { result, give_up_at })
+    }
+
+    /// Leaves the thread to what it does not get done; the next batch begins another one.
+    pub(super) fn give_up(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Job {
+    fn work(self) {
+        let Job { batch, reader, done } = self;
+        drop(done.send(batch.into_iter().map(|one| reader.read_one(one)).collect()));
+    }
 }
 
 impl Reader {

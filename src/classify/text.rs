@@ -89,13 +89,20 @@ pub(super) fn fold_pattern(pattern: &str, is_latin: bool) -> String {
     // All but the signs that end a sentence: of ASCII alone it is a tenth of the size.
     let short = pattern.replace("[^ .!?]", r#"["-\-/->@-~]"#).replace("[^.!?]", r#"[ "-\-/->@-~]"#);
     let mut chars = if is_latin { short.chars() } else { pattern.chars() };
+    let mut in_class = false;
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
-                Some('b') if is_latin => out.push_str(r"(?-u:\b)"),
+                Some(class @ ('b' | 'd' | 's' | 'w')) if is_latin && !in_class => {
+                    out.push_str(&format!(r"(?-u:\{class})"));
+                }
+                Some('d') if is_latin => out.push_str("0-9"),
                 escaped => out.extend(std::iter::once('\\').chain(escaped)),
             },
-            c if c.is_ascii() => out.push(c),
+            c if c.is_ascii() => {
+                in_class = (in_class || c == '[') && c != ']';
+                out.push(c);
+            }
             c => {
                 let mut folded = String::new();
                 fold(c.encode_utf8(&mut [0; 4]), &mut |c| folded.push(c));

@@ -74,7 +74,13 @@ fn tokens(value: &str) -> Option<Vec<Vec<String>>> {
     let mut groups = vec![Vec::new()];
     let mut word = String::new();
     let (mut comments, mut quoted, mut escaped) = (0_usize, false, false);
+    let mut behind_quote = false;
     for c in value.chars() {
+        // A quoted string is a whole word, or all behind its equals sign: else parts of a foreign
+        // name could be put together to ours.
+        if std::mem::take(&mut behind_quote) && !(c.is_whitespace() || c == ';' || c == '(') {
+            return None;
+        }
         if escaped {
             escaped = false;
             if comments == 0 {
@@ -84,8 +90,17 @@ fn tokens(value: &str) -> Option<Vec<Vec<String>>> {
         }
         match c {
             '\\' if quoted || comments > 0 => escaped = true,
-            '"' if comments == 0 => quoted = !quoted,
-            '(' if !quoted => comments += 1,
+            '"' if comments == 0 && !quoted => {
+                if !word.is_empty() && !word.ends_with('=') {
+                    return None;
+                }
+                quoted = true;
+            }
+            '"' if comments == 0 => (quoted, behind_quote) = (false, true),
+            '(' if !quoted => {
+                push_word(&mut groups, &mut word);
+                comments += 1;
+            }
             ')' if !quoted && comments > 0 => comments -= 1,
             _ if comments > 0 => {}
             ';' if !quoted => {
@@ -193,6 +208,10 @@ mod tests {
         );
         check(&["mx.flexus.team.evil.example; dmarc=pass header.from=example.org"], false);
         check(&["mx.flexus.team; xdmarc=pass header.from=example.org"], false);
+        check(&["mx.\"\"flexus.team; dmarc=pass header.from=example.org"], false);
+        check(&["\"mx.\"flexus.team; dmarc=pass header.from=example.org"], false);
+        check(&["mx.(x)flexus.team; dmarc=pass header.from=example.org"], false);
+        check(&["\"mx.flexus.team\"; dmarc=pass header.from=\"example.org\""], true);
     }
 
     #[test]

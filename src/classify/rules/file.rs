@@ -1,7 +1,7 @@
 //! One rule file: a kind in a language.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 
@@ -24,7 +24,8 @@ const WRONG_TEXTS_MAX: usize = 20;
 pub(super) struct RuleFile {
     path: String,
     head: Head,
-    body: OnceLock<Body>,
+    /// Shared by all that read by the same rules.
+    body: Arc<OnceLock<Body>>,
     /// Where the body comes from, as long as it was not needed.
     shipped: Option<Shipped>,
 }
@@ -49,7 +50,7 @@ struct Head {
 }
 
 /// What is left when a file was read.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Body {
     rules: Vec<Rule>,
     /// What the patterns of the rules are made of.
@@ -177,7 +178,7 @@ impl RuleFile {
         let Source { kind, language, acts, suggests, stems, beside, .. } = source;
         let head = Head { kind, language, acts, suggests, stems, beside }.fold();
         let body = Body::of(source.rules, &source.words, head.is_latin())?;
-        let body = OnceLock::from(body);
+        let body = Arc::new(OnceLock::from(body));
         let file = RuleFile { path: path.to_owned(), head, body, shipped: None };
         file.check_head().map_err(whole)?;
         for rule in file.rules() {
@@ -200,7 +201,7 @@ impl RuleFile {
     pub(super) fn shipped(shipped: Shipped) -> Result<RuleFile, String> {
         let head: Head = serde_json::from_str(shipped.head).map_err(|why| why.to_string())?;
         let path = shipped.path.to_owned();
-        Ok(RuleFile { path, head: head.fold(), body: OnceLock::new(), shipped: Some(shipped) })
+        Ok(RuleFile { path, head: head.fold(), body: Arc::default(), shipped: Some(shipped) })
     }
 
     fn body(&self) -> &Body {

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock};
 
 use regex::Regex;
 use regex_automata::Input;
@@ -28,16 +28,23 @@ const GAP: &str = r"(?:[^.!?]|\.\S)*";
 const SOME: &str = r"(?:[^ .!?]+ ){0,3}";
 
 /// The parts of all patterns of a file, each compiled when it is first needed.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Parts {
     parts: Vec<Part>,
     known: HashMap<String, usize>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Part {
     source: String,
-    compiled: OnceLock<Option<meta::Regex>>,
+    compiled: OnceLock<Option<Compiled>>,
+}
+
+/// With its one cache. The engine's own pool would keep one for each thread that ever reads.
+#[derive(Debug)]
+struct Compiled {
+    regex: meta::Regex,
+    cache: Mutex<meta::Cache>,
 }
 
 /// One pattern: its parts in order.
@@ -96,6 +103,22 @@ fn compile(source: &str) -> Result<meta::Regex, Box<BuildError>> {
         .hybrid_cache_capacity(MATCHING_BYTES_MAX)
         .nfa_size_limit(Some(PART_BYTES_MAX));
     meta::Regex::builder().configure(config).build(source).map_err(Box::new)
+}
+
+impl Compiled {
+    fn of(source: &str) -> Option<Compiled> {
+        let regex = compile(source).ok()?;
+        Some(Compiled { cache: Mutex::new(regex.create_cache()), regex })
+    }
+
+    fn find(&self, input: &Input<'_>) -> Option<Range<usize>> {
+        let found = match self.cache.try_lock() {
+            Ok(mut cache) => self.regex.search_with(&mut cache, input),
+            // Another thread reads just now, or broke off.
+            Err(_) => self.regex.search_with(&mut self.regex.create_cache(), input),
+        };
+        found.map(|found| found.range())
+    }
 }
 
 /// A text, and what was found in it so far.
@@ -163,10 +186,10 @@ impl<'t> Look<'t> {
     fn search(&self, part: usize, from: usize, to: usize) -> Option<Range<usize>> {
         let part = self.parts.parts.get(part)?;
         // One that is wrong was refused when it was tried.
-        let regex = part.compiled.get_or_init(|| compile(&part.source).ok()).as_ref()?;
+        let compiled = part.compiled.get_or_init(|| Compiled::of(&part.source)).as_ref()?;
         let to = self.text.ceil_char_boundary(to.min(self.text.len()));
         let from = self.text.ceil_char_boundary(from).min(to);
-        regex.find(Input::new(self.text).range(from..to)).map(|found| found.range())
+        compiled.find(&Input::new(self.text).range(from..to))
     }
 
     fn end_of_sentence(&self, at: usize) -> usize {
