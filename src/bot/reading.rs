@@ -124,10 +124,13 @@ impl Reader {
             Err(why) => (None, Err(why.as_str())),
         };
         let mut read = Read { seen, sha256, mail, candidates: Vec::new(), classification: None };
-        if let Ok(mail) = &read.mail {
+        if let Ok(mail) = &mut read.mail {
             read.candidates = token_candidates(mail, &self.desk.address);
             if read.candidates.is_empty() {
                 read.classification = self.judge(mail, None);
+                // Only who judges needs them, and a whole batch is kept until it is decided.
+                mail.text = mail::Text::default();
+                mail.html = mail::html::Html::default();
             }
         }
         read

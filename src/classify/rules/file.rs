@@ -161,8 +161,10 @@ impl Body {
             let read = |pattern: &String| parts.read(pattern, words, is_latin);
             let patterns: Result<Vec<Pattern>, String> = rule.any.iter().map(read).collect();
             rule.patterns = patterns.map_err(|reason| (rule.name.clone(), reason))?;
-            rule.phrases = Phrases::new([&rule.begins, &rule.goes_on, &rule.greets, &rule.closes]);
+            let lists = [&mut rule.begins, &mut rule.goes_on, &mut rule.greets, &mut rule.closes];
+            rule.phrases = Phrases::new(lists.map(std::mem::take));
         }
+        parts.seal();
         Ok(Body { rules, parts })
     }
 }
@@ -361,7 +363,7 @@ impl Rule {
     fn try_examples(&self, parts: &Parts) -> Result<(), String> {
         self.try_patterns(parts)?;
         let is_whole = self.place == Place::Whole;
-        if self.any.is_empty() != is_whole || self.begins.is_empty() == is_whole {
+        if self.any.is_empty() != is_whole || self.phrases.is_empty() == is_whole {
             return Err("needs `any`, or with in = \"whole\" `begins` in its place".to_owned());
         }
         if self.examples.is_empty() {

@@ -17,7 +17,7 @@ use super::super::text::fold_pattern;
 /// Compiled size of one part (octets); the engine is linear whatever the size.
 const PART_BYTES_MAX: usize = 4 << 20;
 /// Memory that one part may take while it is matched (octets).
-const MATCHING_BYTES_MAX: usize = 64 << 10;
+const MATCHING_BYTES_MAX: usize = 48 << 10;
 /// What a part may reach beyond the end of a sentence (octets): "Art. 17".
 const BEYOND_OCTETS_MAX: usize = 100;
 
@@ -75,6 +75,12 @@ impl Parts {
             self.parts.push(Part { source, compiled: OnceLock::new() });
         }
         at
+    }
+
+    /// All patterns were read: what is no longer needed goes.
+    pub(super) fn seal(&mut self) {
+        self.known = HashMap::new();
+        self.parts.shrink_to_fit();
     }
 
     /// Compiles a pattern to say whether that can be done.

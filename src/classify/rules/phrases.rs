@@ -35,10 +35,14 @@ pub(super) struct Phrases {
 
 impl Phrases {
     /// Folds the phrases as texts are: those that begin, that follow, that greet, that close.
-    pub(super) fn new(lists: [&[String]; 4]) -> Phrases {
+    pub(super) fn new(lists: [Vec<String>; 4]) -> Phrases {
         let [begins, goes_on, greets, closes] =
             lists.map(|list| list.iter().map(|phrase| normalize(phrase)).collect());
         Phrases { begins, goes_on, greets, closes }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.begins.is_empty()
     }
 
     /// What they say first, when the whole text consists of them, and what stands there beside
@@ -229,10 +233,10 @@ mod tests {
             texts.iter().map(|text| (*text).to_owned()).collect()
         };
         let phrases = Phrases::new([
-            &list(&["yes", "はい"]),
-            &list(&["please", "delet*", "it", "削除してください"]),
-            &list(&["hi", "dear"]),
-            &list(&["thanks", "best regards"]),
+            list(&["yes", "はい"]),
+            list(&["please", "delet*", "it", "削除してください"]),
+            list(&["hi", "dear"]),
+            list(&["thanks", "best regards"]),
         ]);
         let reads = |text: &str| phrases.are_all_of(&Words::of("", text)).is_some();
         for text in [
