@@ -213,6 +213,11 @@ impl Bot {
         Bot { systemd, ..self }
     }
 
+    /// Over a database that was looked through, or made, just now.
+    pub fn known_to_be_whole(self) -> Bot {
+        Bot { is_whole: true, ..self }
+    }
+
     /// The database, for reading.
     pub fn store(&self) -> &Store {
         &self.store
@@ -235,7 +240,10 @@ impl Bot {
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
     pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
-        let kept = self.look_whether_whole(&mut wakes).await?;
+        let kept = match self.is_whole {
+            true => Vec::new(),
+            false => self.look_whether_whole(&mut wakes).await?,
+        };
         if *self.stopping.borrow() {
             info!("stopped");
             return Ok(());

@@ -43,13 +43,20 @@ pub fn language_of(mail: &Mail) -> Option<String> {
 
 /// As [`language_of`], of a text.
 pub fn language_of_text(text: &str) -> Option<&'static str> {
+    let all: Vec<String> = LANGUAGES.iter().map(|(_, code)| (*code).to_owned()).collect();
+    language_among(text, &all)
+}
+
+/// Which of these languages a text is in, if it tells.
+pub fn language_among(text: &str, languages: &[String]) -> Option<&'static str> {
     // Addresses and links are written alike everywhere.
     let words = text.split_whitespace().filter(|word| !word.contains(['@', '/']));
     let text = words.take(WORDS_MAX).collect::<Vec<_>>().join(" ");
     if text.chars().filter(|c| c.is_alphabetic()).count() < LETTERS_MIN {
         return None;
     }
-    let ours = LANGUAGES.iter().map(|(lang, _)| *lang).collect();
+    let ours = LANGUAGES.iter().filter(|(_, code)| languages.iter().any(|one| one == code));
+    let ours = ours.map(|(lang, _)| *lang).collect();
     let info = Detector::with_allowlist(ours).detect(&text)?;
     if info.confidence() < CONFIDENCE_MIN {
         return None;

@@ -3,7 +3,7 @@
 use super::form::{self, FormEntry};
 use super::rules::{Evidence, Heard, Judgement, Kind, Right, RuleSet, Strength};
 use super::words::Words;
-use super::{Answer, Desk, ForStaff, LeftAlone, Verdict, text};
+use super::{Answer, Desk, ForStaff, LeftAlone, Verdict, language, text};
 use crate::case::Role;
 use crate::case::letter::LetterKind;
 use crate::mail::origin::{self, Answerable, Origin};
@@ -153,7 +153,7 @@ impl<'a> Reading<'a> {
                 Verdict::LeftAlone(LeftAlone::CompanyTalk)
             }
             Strength::Acts if !is_doubtful => {
-                self.language = Some(deletion.language);
+                self.language = Some(language_among(mail, &heard, deletion.language));
                 self.sure_request(mail, answerable, &words, &other)
             }
             Strength::Acts => Verdict::ForStaff(ForStaff::PossibleRequest),
@@ -184,7 +184,7 @@ impl<'a> Reading<'a> {
             return Verdict::ForStaff(other.right.map_or(ForStaff::PossibleRequest, ForStaff::by));
         }
         let (about, given) = other_addresses(mail, answerable.address(), self.desk);
-        if !about.is_empty() {
+        if !about.is_empty() || given.len() > 1 {
             return Verdict::ForStaff(ForStaff::NamesAnotherAddress);
         }
         self.named = given;
@@ -235,6 +235,16 @@ impl<'a> Reading<'a> {
             (false, _, true) => Answer::Withdraw,
             _ => Answer::Unclear,
         }
+    }
+}
+
+/// The language of a request: of those whose rules find one in it, the one that its words are in.
+/// A subject in English stands over texts of any language.
+fn language_among(mail: &Mail, heard: &Heard<'_>, surest: String) -> String {
+    let found = heard.languages(Kind::DeletionRequest);
+    match found.len() {
+        0 | 1 => surest,
+        _ => language::language_among(&mail.body.own, &found).map_or(surest, str::to_owned),
     }
 }
 

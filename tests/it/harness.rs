@@ -158,7 +158,8 @@ impl Desk {
         let bot =
             Bot::open(settings.clone(), rules, templates.clone(), &database, key, clock.clone())
                 .await
-                .unwrap();
+                .unwrap()
+                .known_to_be_whole();
         let store = bot.store().clone();
         let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
         let pages = router(Web {

@@ -295,7 +295,13 @@ async fn hanging_up_reads_rules_and_templates_again_and_keeps_good_ones() {
     change(letter.clone(), OLD, "Is it you?");
     change(desk.file("templates/en/pages/form.html"), "<h1>", "<h1>Anew: ");
     let rules = desk.file("rules/deletion-request/en.toml");
-    change(rules.clone(), "erasure|removal) request$", "erasure|removal|grandmother) request$");
+    change(rules.clone(), "stems = [", "stems = [\"grandmother\", ");
+    change(rules.clone(), "beside = [", "beside = [\"request\", ");
+    change(
+        rules.clone(),
+        "any = ['\\b(?:{data}|",
+        "any = ['^grandmother request$', '\\b(?:{data}|",
+    );
     desk.is_sent("HUP");
     desk.until_log_says("rules and templates were read again").await;
     desk.until_log_says("the settings are those of the start").await;

@@ -295,6 +295,16 @@ impl Heard<'_> {
         judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
     }
 
+    /// The languages whose rules of a kind find something in the words.
+    pub fn languages(&self, kind: Kind) -> Vec<String> {
+        let files = self.rules.files.iter().zip(&self.spoken);
+        let judged = files.filter(|(file, _)| file.is_of(kind)).filter_map(|(file, spoken)| {
+            Some(file.judge(&*spoken.part_of(self.words)?, &mut Vec::new()))
+        });
+        let found = judged.filter(|judged| judged.strength > Strength::Nothing);
+        found.map(|judged| judged.language).collect()
+    }
+
     /// Whether a file of that kind is as sure of the contrary: of the whole text, or of what
     /// stands in it beside the phrases of the file that is surest, a name perhaps.
     pub fn speaks_against(&self, kind: Kind, of_the_whole: bool) -> bool {

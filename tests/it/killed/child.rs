@@ -116,7 +116,7 @@ async fn live(caller: &str, now: DateTime<Utc>, rules: RuleSet, templates: Templ
     let (submitter, _) = setup.submitter().unwrap();
     let pages = templates.clone().into();
     let bot = Bot::open(settings.clone(), rules, templates, &database, key, clock.clone());
-    let bot = bot.await.unwrap();
+    let bot = bot.await.unwrap().known_to_be_whole();
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let page = listener.local_addr().unwrap().port();
