@@ -245,7 +245,8 @@ async fn a_stop_in_the_middle_of_a_backlog_loses_nothing_and_doubles_nothing() {
         desk.stops().await;
         desk.starts().await;
     }
-    let all = || (desk.log().matches("mail handled").count() >= MAILS).then_some(());
+    // A stop that came too late to commit leaves a line in the log, and its mail to the next start.
+    let all = || (desk.cases().len() >= MAILS).then_some(());
     desk.until("all mail is handled", all).await;
     desk.is_asked_by(JOHN).await;
     desk.has_sent(&sink, JOHN, 1).await;
