@@ -1,7 +1,8 @@
 //! The command line; one line per command.
 
 use std::io::IsTerminal as _;
-use std::process::ExitCode;
+use std::panic;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
 use deletion_desk::commands::{self, Command, CommandLine};
@@ -9,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
+    end_with_the_reader();
     let quiet = !matches!(line.command, Command::Run);
     start_log(if quiet { "warn" } else { "info" });
     // One crypto provider for all; a second installation cannot happen here.
@@ -52,6 +54,19 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Staff(command) => commands::staff::staff(config, command).await,
         Command::Journal(command) => commands::journal::journal(config, command).await,
     }
+}
+
+/// Where the reader of what is printed left (`cases list | head`), the rest is not wanted.
+/// `println!` panics then, which is a noise that no other command makes.
+fn end_with_the_reader() {
+    let others = panic::take_hook();
+    panic::set_hook(Box::new(move |what| {
+        let said = what.payload_as_str().unwrap_or_default();
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            process::exit(0);
+        }
+        others(what);
+    }));
 }
 
 /// Logs go to stderr. What the mail crates say below `info` holds passwords and whole mails,

@@ -244,13 +244,11 @@ impl Bot {
             true => Vec::new(),
             false => self.look_whether_whole(&mut wakes).await?,
         };
-        if *self.stopping.borrow() {
-            info!("stopped");
-            return Ok(());
+        if !*self.stopping.borrow() {
+            self.take_up_claimed().await?;
+            self.is_whole = true;
+            self.act(kept).await?;
         }
-        self.take_up_claimed().await?;
-        self.is_whole = true;
-        self.act(kept).await?;
         let mut batch = Vec::new();
         while !*self.stopping.borrow() {
             tokio::select! {
@@ -264,9 +262,10 @@ impl Bot {
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
             }
         }
-        let finish = self.finish_letters(&mut wakes);
-        if tokio::time::timeout(STOP_PATIENCE, finish).await.is_err() {
-            warn!("a letter is still in hand; it is tried again at the next start");
+        let finish = self.finish_what_is_in_hand(&mut wakes);
+        match tokio::time::timeout(STOP_PATIENCE, finish).await {
+            Ok(done) => done?,
+            Err(_) => warn!("something is still in hand; it is tried again at the next start"),
         }
         self.store.close().await;
         info!("stopped");
@@ -401,17 +400,22 @@ impl Bot {
         Ok(())
     }
 
-    /// Waits for the letters that are with workers, and takes nothing else up.
-    async fn finish_letters(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<()> {
+    /// Waits for the letters that are with workers and for the mail that is being read, and takes
+    /// nothing else up. Mail that was begun and left would be suspected of having ended the
+    /// process.
+    async fn finish_what_is_in_hand(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<()> {
         self.idle.clear();
-        while self.in_hand > 0 {
-            match wakes.recv().await {
-                Some(Wake::Ended(id, end)) => {
-                    self.in_hand -= 1;
-                    self.settle(&[(id, end)]).await?;
-                }
-                Some(_) => {}
-                None => break,
+        while self.in_hand > 0 || !self.readings.is_empty() {
+            tokio::select! {
+                wake = wakes.recv() => match wake {
+                    Some(Wake::Ended(id, end)) => {
+                        self.in_hand -= 1;
+                        self.settle(&[(id, end)]).await?;
+                    }
+                    Some(_) => {}
+                    None => break,
+                },
+                read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
             }
         }
         Ok(())

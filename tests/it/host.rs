@@ -87,3 +87,14 @@ async fn links_of_a_person_are_made_void_on_the_host() {
     assert!(desk.command(&["staff", "list"]).contains("are void"));
     assert!(desk.opens(&news.staff_link()).await.starts_with("HTTP/1.1 404 "));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_reader_leaves_ends_in_silence() {
+    let desk = LiveDesk::over_folders().await;
+    desk.command(&["cases", "open", JANE, "--received-on", "2026-01-31", "--by", "Ada"]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = desk.program(&["cases", "list"]).stdout(writer).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert!(ended.status.success());
+}

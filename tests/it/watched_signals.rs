@@ -188,27 +188,33 @@ async fn stalls_at(command: &'static str) -> (u16, Arc<Mutex<bool>>) {
     let stalled = Arc::new(Mutex::new(false));
     let told = Arc::clone(&stalled);
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut stream = BufReader::new(stream);
-        stream.write_all(b"* OK here\r\n").await.unwrap();
-        let mut line = String::new();
-        while stream.read_line(&mut line).await.unwrap() > 0 {
-            let (tag, rest) = line.split_once(' ').unwrap();
-            if rest.starts_with(command) {
-                *told.lock().unwrap() = true;
-                std::future::pending::<()>().await;
-            }
-            let answer = match rest.split_whitespace().next().unwrap() {
-                "CAPABILITY" => "* CAPABILITY IMAP4rev1\r\n",
-                "EXAMINE" => "* OK [UIDVALIDITY 7] here\r\n",
-                _ => "",
-            };
-            let answer = format!("{answer}{tag} OK done\r\n");
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            line.clear();
+        // The desk asks for the folders on a line apart.
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answers_until(command, stream, Arc::clone(&told)));
         }
     });
     (port, stalled)
+}
+
+async fn answers_until(command: &str, stream: TcpStream, told: Arc<Mutex<bool>>) {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"* OK here\r\n").await.unwrap();
+    let mut line = String::new();
+    while stream.read_line(&mut line).await.unwrap() > 0 {
+        let (tag, rest) = line.split_once(' ').unwrap();
+        if rest.starts_with(command) {
+            *told.lock().unwrap() = true;
+            std::future::pending::<()>().await;
+        }
+        let answer = match rest.split_whitespace().next().unwrap() {
+            "CAPABILITY" => "* CAPABILITY IMAP4rev1\r\n",
+            "EXAMINE" => "* OK [UIDVALIDITY 7] here\r\n",
+            _ => "",
+        };
+        let answer = format!("{answer}{tag} OK done\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        line.clear();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,7 +251,6 @@ async fn a_stop_in_the_middle_of_a_backlog_loses_nothing_and_doubles_nothing() {
         desk.stops().await;
         desk.starts().await;
     }
-    // A stop that came too late to commit leaves a line in the log, and its mail to the next start.
     let all = || (desk.cases().len() >= MAILS).then_some(());
     desk.until("all mail is handled", all).await;
     desk.is_asked_by(JOHN).await;
