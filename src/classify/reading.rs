@@ -1,7 +1,7 @@
 //! From one mail to its verdict: header signs first, then forms, then rules.
 
 use super::form::{self, FormEntry};
-use super::rules::{Evidence, Heard, Judgement, Kind, Right, RuleSet, Strength};
+use super::rules::{Evidence, Heard, Judgement, Kind, Right, RuleSet, Strength, surest};
 use super::words::Words;
 use super::{Answer, Desk, ForStaff, LeftAlone, Verdict, language, text};
 use crate::case::Role;
@@ -124,7 +124,8 @@ impl<'a> Reading<'a> {
     fn request(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
         let words = Words::of_mail(mail);
         let heard = self.rules.hear(&words);
-        let deletion = self.judge(Kind::DeletionRequest, &heard);
+        let judged = heard.judge_each(Kind::DeletionRequest, &mut self.evidence);
+        let deletion = surest(judged.iter().cloned());
         if self.desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
             let passes_on = mail.body.forwards
                 || subject::split(&mail.subject).0 == Some(Prefix::Forward)
@@ -153,7 +154,7 @@ impl<'a> Reading<'a> {
                 Verdict::LeftAlone(LeftAlone::CompanyTalk)
             }
             Strength::Acts if !is_doubtful => {
-                self.language = Some(language_among(mail, &heard, deletion.language));
+                self.language = Some(language_among(mail, &judged, deletion.language));
                 self.sure_request(mail, answerable, &words, &other)
             }
             Strength::Acts => Verdict::ForStaff(ForStaff::PossibleRequest),
@@ -240,8 +241,9 @@ impl<'a> Reading<'a> {
 
 /// The language of a request: of those whose rules find one in it, the one that its words are in.
 /// A subject in English stands over texts of any language.
-fn language_among(mail: &Mail, heard: &Heard<'_>, surest: String) -> String {
-    let found = heard.languages(Kind::DeletionRequest);
+fn language_among(mail: &Mail, judged: &[Judgement], surest: String) -> String {
+    let found = judged.iter().filter(|judged| judged.strength > Strength::Nothing);
+    let found: Vec<String> = found.map(|judged| judged.language.clone()).collect();
     match found.len() {
         0 | 1 => surest,
         _ => language::language_among(&mail.body.own, &found).map_or(surest, str::to_owned),

@@ -1,5 +1,6 @@
 //! Rule files: one folder a kind, one file a language, weights that a person can follow.
 
+mod beginnings;
 mod file;
 mod pattern;
 mod phrases;
@@ -287,22 +288,17 @@ impl Heard<'_> {
     /// What the rules of one kind make of the words: the surest of all languages. What fired is
     /// added to `evidence`.
     pub fn judge(&self, kind: Kind, evidence: &mut Vec<Evidence>) -> Judgement {
+        surest(self.judge_each(kind, evidence))
+    }
+
+    /// What the rules of each language make of the words, as far as they have something to say.
+    pub fn judge_each(&self, kind: Kind, evidence: &mut Vec<Evidence>) -> Vec<Judgement> {
         let files = self.rules.files.iter().zip(&self.spoken);
         let judged = files.filter(|(file, _)| file.is_of(kind)).filter_map(|(file, spoken)| {
             let words = spoken.part_of(self.words)?;
             Some(file.judge(&words, evidence))
         });
-        judged.max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
-    }
-
-    /// The languages whose rules of a kind find something in the words.
-    pub fn languages(&self, kind: Kind) -> Vec<String> {
-        let files = self.rules.files.iter().zip(&self.spoken);
-        let judged = files.filter(|(file, _)| file.is_of(kind)).filter_map(|(file, spoken)| {
-            Some(file.judge(&*spoken.part_of(self.words)?, &mut Vec::new()))
-        });
-        let found = judged.filter(|judged| judged.strength > Strength::Nothing);
-        found.map(|judged| judged.language).collect()
+        judged.collect()
     }
 
     /// Whether a file of that kind is as sure of the contrary: of the whole text, or of what
@@ -322,6 +318,11 @@ impl Heard<'_> {
         // English is written by people of all languages.
         unlisted.iter().any(|text| files().any(|file| file.is_in("en") && file.vetoes(text)))
     }
+}
+
+/// The surest of some; nothing where there is none.
+pub fn surest(judged: impl IntoIterator<Item = Judgement>) -> Judgement {
+    judged.into_iter().max_by_key(|judged| (judged.strength, judged.sum)).unwrap_or_default()
 }
 
 #[cfg(test)]

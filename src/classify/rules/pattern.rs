@@ -2,22 +2,23 @@
 //! As one expression they would be slow: an engine that never goes back has to keep every way in
 //! which the parts may still come, and these are too many to remember.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{LazyLock, Mutex, OnceLock};
 
 use regex::Regex;
-use regex_automata::Input;
 use regex_automata::meta::{self, BuildError};
 use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::{Anchored, Input};
 
 use super::super::text::fold_pattern;
+use super::beginnings::{Beginnings, Candidate, Extent, holds};
 
 /// Compiled size of one part (octets); the engine is linear whatever the size.
 const PART_BYTES_MAX: usize = 4 << 20;
 /// Memory that one part may take while it is matched (octets).
-const MATCHING_BYTES_MAX: usize = 48 << 10;
+const MATCHING_BYTES_MAX: usize = 512 << 10;
 /// What a part may reach beyond the end of a sentence (octets): "Art. 17".
 const BEYOND_OCTETS_MAX: usize = 100;
 
@@ -31,12 +32,14 @@ const SOME: &str = r"(?:[^ .!?]+ ){0,3}";
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     parts: Vec<Part>,
+    beginnings: Beginnings,
     known: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
 struct Part {
     source: String,
+    extent: Extent,
     compiled: OnceLock<Option<Compiled>>,
 }
 
@@ -72,7 +75,7 @@ impl Parts {
         let next = self.parts.len();
         let at = *self.known.entry(source.clone()).or_insert(next);
         if at == next {
-            self.parts.push(Part { source, compiled: OnceLock::new() });
+            self.parts.push(Part { source, extent: Extent::Unknown, compiled: OnceLock::new() });
         }
         at
     }
@@ -80,6 +83,12 @@ impl Parts {
     /// All patterns were read: what is no longer needed goes.
     pub(super) fn seal(&mut self) {
         self.known = HashMap::new();
+        let sources = self.parts.iter().map(|part| part.source.as_str());
+        let (beginnings, extents) = Beginnings::of(sources);
+        self.beginnings = beginnings;
+        for (part, extent) in self.parts.iter_mut().zip(extents) {
+            part.extent = extent;
+        }
         self.parts.shrink_to_fit();
     }
 
@@ -94,7 +103,13 @@ impl Parts {
 
     /// A text in which these parts are looked for.
     pub(super) fn look_into<'t>(&'t self, text: &'t str) -> Look<'t> {
-        Look { parts: self, text, ends: OnceLock::new(), first: RefCell::default() }
+        Look {
+            parts: self,
+            text,
+            ends: OnceCell::new(),
+            candidates: OnceCell::new(),
+            first: RefCell::default(),
+        }
     }
 }
 
@@ -109,6 +124,13 @@ fn compile(source: &str) -> Result<meta::Regex, Box<BuildError>> {
         .hybrid_cache_capacity(MATCHING_BYTES_MAX)
         .nfa_size_limit(Some(PART_BYTES_MAX));
     meta::Regex::builder().configure(config).build(source).map_err(Box::new)
+}
+
+impl Part {
+    /// Compiles it when it is needed first; one that is wrong was refused when it was tried.
+    fn find(&self, input: &Input<'_>) -> Option<Range<usize>> {
+        self.compiled.get_or_init(|| Compiled::of(&self.source)).as_ref()?.find(input)
+    }
 }
 
 impl Compiled {
@@ -132,7 +154,9 @@ pub(super) struct Look<'t> {
     parts: &'t Parts,
     text: &'t str,
     /// Where its sentences end.
-    ends: OnceLock<Vec<usize>>,
+    ends: OnceCell<Vec<usize>>,
+    /// Where each part may stand.
+    candidates: OnceCell<Vec<Vec<Candidate>>>,
     /// Where each part stands first, if it stands there at all.
     first: RefCell<BTreeMap<usize, Option<Range<usize>>>>,
 }
@@ -189,13 +213,36 @@ impl<'t> Look<'t> {
         }
     }
 
-    fn search(&self, part: usize, from: usize, to: usize) -> Option<Range<usize>> {
-        let part = self.parts.parts.get(part)?;
-        // One that is wrong was refused when it was tried.
-        let compiled = part.compiled.get_or_init(|| Compiled::of(&part.source)).as_ref()?;
+    fn search(&self, at: usize, from: usize, to: usize) -> Option<Range<usize>> {
+        let part = self.parts.parts.get(at)?;
         let to = self.text.ceil_char_boundary(to.min(self.text.len()));
         let from = self.text.ceil_char_boundary(from).min(to);
-        compiled.find(&Input::new(self.text).range(from..to))
+        if matches!(part.extent, Extent::Unknown) {
+            return part.find(&Input::new(self.text).range(from..to));
+        }
+        let candidates = self.candidates(at);
+        let next = candidates.partition_point(|candidate| candidate.start < from);
+        let mut candidates = candidates.get(next..)?.iter().filter(|one| one.end <= to);
+        match part.extent {
+            Extent::Whole(before, behind) => {
+                let stands = |one: &&Candidate| {
+                    holds(before, self.text, one.start) && holds(behind, self.text, one.end)
+                };
+                candidates.find(stands).map(|one| one.start..one.end)
+            }
+            _ => candidates.find_map(|one| {
+                let rest = Input::new(self.text).range(one.start..to);
+                part.find(&rest.anchored(Anchored::Yes))
+            }),
+        }
+    }
+
+    /// Where a part may stand, in order.
+    fn candidates(&self, part: usize) -> &[Candidate] {
+        let all = self
+            .candidates
+            .get_or_init(|| self.parts.beginnings.find(self.text, self.parts.parts.len()));
+        all.get(part).map(Vec::as_slice).unwrap_or_default()
     }
 
     fn end_of_sentence(&self, at: usize) -> usize {
@@ -287,6 +334,7 @@ mod tests {
         )]);
         let mut parts = Parts::default();
         let pattern = [parts.read(pattern, &words, true).unwrap()];
+        parts.seal();
         assert_eq!(parts.look_into(text).find(&pattern), expected, "{text}");
     }
 
