@@ -1,7 +1,9 @@
 //! What the labels of a form say: which holds the address, which the message.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 
 use crate::classify::rules::Trial;
@@ -64,8 +66,17 @@ struct File {
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     whole: BTreeMap<String, Kind>,
-    words: Vec<(String, Kind)>,
-    never: Vec<String>,
+    words: Words,
+}
+
+/// Words of which one makes a label known, and words that none about an address has.
+#[derive(Clone, Debug, Default)]
+struct Words {
+    /// With what each says, the first that counts first; [`None`] for those that no label of an
+    /// address has.
+    known: Vec<(String, Option<Kind>)>,
+    /// All of them at once.
+    finder: Option<AhoCorasick>,
 }
 
 impl Labels {
@@ -100,9 +111,14 @@ impl Labels {
             (&file.subject_words, Kind::Subject),
         ];
         for (list, kind) in words {
-            labels.words.extend(list.iter().map(|word| (normalize(word), kind)));
+            labels.words.known.extend(list.iter().map(|word| (normalize(word), Some(kind))));
         }
-        labels.never = file.not_address_words.iter().map(|word| normalize(word)).collect();
+        labels
+            .words
+            .known
+            .extend(file.not_address_words.iter().map(|word| (normalize(word), None)));
+        let finder = AhoCorasick::new(labels.words.known.iter().map(|(word, _)| word));
+        labels.words.finder = Some(finder.map_err(|why| why.to_string())?);
         Ok(labels)
     }
 
@@ -116,7 +132,8 @@ impl Labels {
     /// Where exactly these hold the address, and nothing else does.
     #[must_use]
     pub fn with_address_only(mut self, label: &str) -> Labels {
-        let kinds = self.whole.values_mut().chain(self.words.iter_mut().map(|(_, kind)| kind));
+        let of_words = self.words.known.iter_mut().filter_map(|(_, kind)| kind.as_mut());
+        let kinds = self.whole.values_mut().chain(of_words);
         kinds.filter(|kind| kind.may_be_address()).for_each(|kind| *kind = Kind::Other);
         self.with(&[label.to_owned()], Kind::Address)
     }
@@ -141,11 +158,22 @@ impl Labels {
         if let Some(kind) = self.whole.get(&label) {
             return Some(*kind);
         }
-        let excluded = self.never.iter().any(|word| has_word(&label, word));
-        let fits = |(word, kind): &&(String, Kind)| {
-            has_word(&label, word) && !(excluded && *kind == Kind::PerhapsAddress)
-        };
-        self.words.iter().find(fits).map(|(_, kind)| *kind)
+        self.words.kind(&label)
+    }
+}
+
+impl Words {
+    /// What a label with such words is for.
+    fn kind(&self, label: &str) -> Option<Kind> {
+        let found = self.finder.as_ref()?.find_overlapping_iter(label).filter_map(|found| {
+            let at = found.pattern().as_usize();
+            let (word, kind) = self.known.get(at)?;
+            stands_alone(label, word, found.range()).then_some((at, *kind))
+        });
+        let found: BTreeMap<usize, Option<Kind>> = found.collect();
+        let excluded = found.values().any(Option::is_none);
+        let mut kinds = found.values().copied().flatten();
+        kinds.find(|kind| !(excluded && *kind == Kind::PerhapsAddress))
     }
 }
 
@@ -164,14 +192,13 @@ fn bare(label: &str) -> String {
     rest.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether `word` stands in `label`; words of the Latin alphabet as whole words.
-fn has_word(label: &str, word: &str) -> bool {
-    label.match_indices(word).any(|(at, _)| {
-        let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let before = label.get(..at).and_then(|before| before.chars().next_back());
-        let after = label.get(at + word.len()..).and_then(|after| after.chars().next());
-        !word.is_ascii() || !(is_letter(before) || is_letter(after))
-    })
+/// Whether a word that stands in a label there stands for itself; one of the Latin alphabet has
+/// to be a whole word.
+fn stands_alone(label: &str, word: &str, at: Range<usize>) -> bool {
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let before = label.get(..at.start).and_then(|before| before.chars().next_back());
+    let after = label.get(at.end..).and_then(|after| after.chars().next());
+    !word.is_ascii() || !(is_letter(before) || is_letter(after))
 }
 
 #[cfg(test)]
