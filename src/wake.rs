@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::bot::intake::Unhandled;
 use crate::bot::page::{PageAct, PageAnswer};
 use crate::classify::rules::RuleSet;
 use crate::compose::Templates;
@@ -17,7 +18,7 @@ use crate::trouble::Failure;
 #[derive(Debug)]
 pub enum Wake {
     /// A folder lists these keys. Answer: those that are not handled yet.
-    Listed(Folder, Vec<String>, oneshot::Sender<Vec<String>>),
+    Listed(Folder, Vec<String>, oneshot::Sender<Unhandled>),
     /// These are their sizes and dates. Answer: what to fetch, in batches.
     Described(Folder, Vec<Seen>, oneshot::Sender<Vec<Vec<Seen>>>),
     /// A batch came. Answer: it is handled.

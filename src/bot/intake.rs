@@ -20,6 +20,11 @@ use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
 
 /// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
+
+fn first_start_of(mailbox_name: &str) -> String {
+    format!("{FIRST_START} {mailbox_name}")
+}
+
 /// How far the clocks of mail server and desk may differ.
 const CLOCKS_DIFFER_MINUTES: i64 = 60;
 
@@ -28,9 +33,11 @@ impl Bot {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn not_handled(&self, folder: &Folder, keys: &[String]) -> Result<Vec<String>> {
+    pub async fn not_handled(&self, folder: &Folder, keys: &[String]) -> Result<Unhandled> {
+        let name = &self.name_of(folder);
         let mut tx = self.store.begin().await?;
-        tx.unhandled(&self.name_of(folder), keys).await
+        let is_first_look = tx.mark_at(&first_start_of(name)).await?.is_none();
+        Ok(Unhandled { keys: tx.unhandled(name, keys).await?, is_first_look })
     }
 
     /// What to fetch, in batches. At the first start what is there is noted as old, and only
@@ -48,7 +55,7 @@ impl Bot {
             // From it the law's days are counted; no message comes from tomorrow.
             seen.received_at = seen.received_at.min(now);
         }
-        let mark = format!("{FIRST_START} {name}");
+        let mark = first_start_of(name);
         let first_start = tx.mark_at(&mark).await?;
         let is_first = first_start.is_none();
         let old_before = self.old_before(first_start, now);
@@ -230,6 +237,15 @@ impl Bot {
         }
         Ok(())
     }
+}
+
+/// Of what a mailbox lists.
+#[derive(Debug)]
+pub struct Unhandled {
+    /// The keys without an outcome.
+    pub keys: Vec<String>,
+    /// It was never looked at before: what is there is to be planned together.
+    pub is_first_look: bool,
 }
 
 /// A batch that is being read.

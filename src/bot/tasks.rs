@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
+use super::intake::Unhandled;
 use super::side;
 use crate::mailbox::{Fetched, Folder, Mailbox, Seen, SideFolders, Unfetched};
 use crate::store::attempts::End;
@@ -134,35 +135,64 @@ pub async fn poll_once(
     wakes: &mpsc::Sender<Wake>,
 ) -> Result<()> {
     let keys = mailbox.list().await?;
-    let new = ask(wakes, |answer| Wake::Listed(folder.clone(), keys, answer)).await?;
-    let mut seen = Vec::new();
-    for keys in new.chunks(KEYS_AT_ONCE) {
-        seen.extend(mailbox.describe(keys).await?);
-    }
-    let lost = suspects.not_described(&new, &seen);
-    if !lost.is_empty() {
-        ask(wakes, |answer| Wake::Fetched(folder.clone(), lost, answer)).await?;
-    }
-    seen.extend(mailbox.describe_known(&new).await?);
-    // All of it at once: at the first start what is there together is old together.
-    let batches = ask(wakes, |answer| Wake::Described(folder.clone(), seen, answer)).await?;
-    let mut handled: VecDeque<oneshot::Receiver<()>> = VecDeque::new();
-    for batch in suspects.apart(batches) {
-        let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
-        if handled.len() >= BATCHES_AHEAD
-            && let Some(oldest) = handled.pop_front()
-        {
-            oldest.await.context(STOPPED)?;
+    let asked = ask(wakes, |answer| Wake::Listed(folder.clone(), keys, answer)).await?;
+    let Unhandled { keys: new, is_first_look } = asked;
+    // What is there together at the first start is old together.
+    let at_once = if is_first_look { new.len() } else { KEYS_AT_ONCE };
+    let mut parts: Vec<&[String]> = new.chunks(at_once.max(1)).collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut ahead = Ahead::default();
+    let mut alone = Vec::new();
+    for (keys, is_last) in parts.into_iter().map(|part| (part, false)).chain([(last, true)]) {
+        let mut seen = mailbox.describe(keys).await?;
+        let lost = suspects.not_described(keys, &seen);
+        if !lost.is_empty() {
+            ahead.hand_over(folder, lost, wakes).await?;
         }
+        if is_last {
+            seen.extend(mailbox.describe_known(&new).await?);
+        }
+        let batches = ask(wakes, |answer| Wake::Described(folder.clone(), seen, answer)).await?;
+        for batch in suspects.apart(batches, &mut alone) {
+            let fetched = suspects.fetch(mailbox, &batch, poll.message_bytes_max).await?;
+            ahead.hand_over(folder, fetched, wakes).await?;
+        }
+    }
+    for one in suspects.least_asked_first(alone) {
+        let fetched = suspects.fetch(mailbox, &[one], poll.message_bytes_max).await?;
+        ahead.hand_over(folder, fetched, wakes).await?;
+    }
+    ahead.is_handled(0).await
+}
+
+/// Batches that were handed over and are not handled yet, the oldest first.
+#[derive(Debug, Default)]
+struct Ahead(VecDeque<oneshot::Receiver<()>>);
+
+impl Ahead {
+    async fn hand_over(
+        &mut self,
+        folder: &Folder,
+        fetched: Vec<Fetched>,
+        wakes: &mpsc::Sender<Wake>,
+    ) -> Result<()> {
+        self.is_handled(BATCHES_AHEAD - 1).await?;
         let (answer, answered) = oneshot::channel();
         let fetched = Wake::Fetched(folder.clone(), fetched, answer);
         wakes.send(fetched).await.ok().context(STOPPED)?;
-        handled.push_back(answered);
+        self.0.push_back(answered);
+        Ok(())
     }
-    for answered in handled {
-        answered.await.context(STOPPED)?;
+
+    /// Waits until all but so many are.
+    async fn is_handled(&mut self, but: usize) -> Result<()> {
+        while self.0.len() > but
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.await.context(STOPPED)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Messages that were asked for and did not come. They are fetched after all others, and alone,
@@ -182,18 +212,22 @@ struct Suspect {
 }
 
 impl Suspects {
-    fn apart(&self, batches: Vec<Vec<Seen>>) -> Vec<Vec<Seen>> {
-        let (mut apart, mut alone) = (Vec::new(), Vec::new());
-        for batch in batches {
+    /// Batches without suspects, which are put apart.
+    fn apart(&self, batches: Vec<Vec<Seen>>, alone: &mut Vec<Seen>) -> Vec<Vec<Seen>> {
+        let is_suspect = |seen: &Seen| self.0.contains_key(&seen.key);
+        let without = batches.into_iter().map(|batch| {
             let (suspects, together): (Vec<Seen>, Vec<Seen>) =
-                batch.into_iter().partition(|seen| self.0.contains_key(&seen.key));
-            apart.extend((!together.is_empty()).then_some(together));
+                batch.into_iter().partition(is_suspect);
             alone.extend(suspects);
-        }
-        // Whoever was asked for least comes first: the next time one fails, it stops no other.
+            together
+        });
+        without.filter(|batch| !batch.is_empty()).collect()
+    }
+
+    /// Whoever was asked for least comes first: the next time one fails, it stops no other.
+    fn least_asked_first(&self, mut alone: Vec<Seen>) -> Vec<Seen> {
         alone.sort_by_key(|seen| self.0.get(&seen.key).map(|suspect| suspect.asked));
-        apart.extend(alone.into_iter().map(|seen| vec![seen]));
-        apart
+        alone
     }
 
     async fn fetch(
