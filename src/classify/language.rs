@@ -7,7 +7,7 @@ use crate::mail::Mail;
 /// Fewer letters than these tell no language.
 const LETTERS_MIN: usize = 20;
 /// More words than these tell nothing more.
-const WORDS_MAX: usize = 60;
+const WORDS_MAX: usize = 40;
 /// Below it the guess is no better than English.
 const CONFIDENCE_MIN: f64 = 0.25;
 

@@ -2,7 +2,7 @@
 //! As one expression they would be slow: an engine that never goes back has to keep every way in
 //! which the parts may still come, and these are too many to remember.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{LazyLock, Mutex, OnceLock};
@@ -108,7 +108,7 @@ impl Parts {
             text,
             ends: OnceCell::new(),
             candidates: OnceCell::new(),
-            first: RefCell::default(),
+            first: vec![OnceCell::new(); self.parts.len()],
         }
     }
 }
@@ -158,7 +158,7 @@ pub(super) struct Look<'t> {
     /// Where each part may stand.
     candidates: OnceCell<Vec<Vec<Candidate>>>,
     /// Where each part stands first, if it stands there at all.
-    first: RefCell<BTreeMap<usize, Option<Range<usize>>>>,
+    first: Vec<OnceCell<Option<Range<usize>>>>,
 }
 
 impl<'t> Look<'t> {
@@ -197,12 +197,7 @@ impl<'t> Look<'t> {
     }
 
     fn first(&self, part: usize) -> Option<Range<usize>> {
-        let known = self.first.borrow().get(&part).cloned();
-        known.unwrap_or_else(|| {
-            let found = self.search(part, 0, self.text.len());
-            self.first.borrow_mut().insert(part, found.clone());
-            found
-        })
+        self.first.get(part)?.get_or_init(|| self.search(part, 0, self.text.len())).clone()
     }
 
     /// Where a part stands from a place on; not looked for far beyond the sentence.
