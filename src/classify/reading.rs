@@ -127,9 +127,7 @@ impl<'a> Reading<'a> {
         let judged = heard.judge_each(Kind::DeletionRequest, &mut self.evidence);
         let deletion = surest(judged.iter().cloned());
         if self.desk.staff.iter().any(|member| member.same_mailbox(answerable.address())) {
-            let passes_on = mail.body.forwards
-                || subject::split(&mail.subject).0 == Some(Prefix::Forward)
-                || deletion.strength != Strength::Nothing;
+            let passes_on = is_forwarded(mail) || deletion.strength != Strength::Nothing;
             return match passes_on {
                 true => Verdict::ForStaff(ForStaff::ForwardedByStaff),
                 false => Verdict::LeftAlone(LeftAlone::NotARequest),
@@ -222,7 +220,7 @@ impl<'a> Reading<'a> {
             return Answer::Role(role);
         }
         // Whoever passes our letter on, or a report about it, answers somebody else.
-        if mail.body.forwards {
+        if is_forwarded(mail) {
             return Answer::Unclear;
         }
         let words = Words::of_mail(mail);
@@ -248,6 +246,11 @@ fn language_among(mail: &Mail, judged: &[Judgement], surest: String) -> String {
         0 | 1 => surest,
         _ => language::language_among(&mail.body.own, &found).map_or(surest, str::to_owned),
     }
+}
+
+/// Whether somebody passes a mail on with it.
+fn is_forwarded(mail: &Mail) -> bool {
+    mail.body.forwards || subject::split(&mail.subject).0 == Some(Prefix::Forward)
 }
 
 /// Whether it answers another mail, so that its subject is not its own.

@@ -1,6 +1,9 @@
 //! What must hold of the raw bytes before mail-parser sees them, and of its result.
 
+use std::sync::LazyLock;
+
 use mail_parser::{Message, PartType};
+use regex::bytes::Regex;
 
 use super::{Bounds, Unreadable};
 
@@ -14,13 +17,13 @@ pub(super) fn guard(raw: &[u8], bounds: &Bounds) -> Result<(), Unreadable> {
         return Err(Unreadable::HeaderTooLarge);
     }
     let types = Types::count(raw);
-    if raw.len() > HIDING_BYTES_MAX && types.may_hide_messages() && hides_messages(raw) {
-        return Err(Unreadable::TooNested);
-    }
     if types.messages > bounds.depth_max * 5
         || fields_of_type(raw) > bounds.parts_max
         || memchr::memmem::find_iter(raw, b"\n--").count() > bounds.parts_max * 10
     {
+        return Err(Unreadable::TooNested);
+    }
+    if raw.len() > HIDING_BYTES_MAX && types.may_hide_messages() && hides_messages(raw, &types) {
         return Err(Unreadable::TooNested);
     }
     Ok(())
@@ -33,18 +36,25 @@ pub(super) const HIDING_BYTES_MAX: usize = 16 * 1024;
 /// Whether a part is both a message and encoded, which RFC 2046 §5.2.1 forbids: mail-parser
 /// decodes it and reads the messages inside, so that counting them in the raw bytes tells
 /// nothing. The type may be left out in a digest, where it is the default (§5.1.5).
-fn hides_messages(raw: &[u8]) -> bool {
-    let is_digest = Types::count(raw).digests > 0;
-    let text = String::from_utf8_lossy(raw).to_ascii_lowercase().replace("\r\n", "\n");
-    text.split("\n\n").filter(|block| block.contains("content-transfer-encoding")).any(|block| {
-        let encoded = block.contains("base64") || block.contains("quoted-printable");
-        let is_message = READ_AS_MESSAGES.iter().any(|kind| block.contains(kind));
-        encoded && (is_message || (is_digest && !block.contains("content-type:")))
+/// The whole is looked through where it lies: it may be 25 MiB, and a copy as much again.
+fn hides_messages(raw: &[u8], types: &Types) -> bool {
+    static BLANK_LINE: LazyLock<Regex> = LazyLock::new(|| fixed(r"\r?\n\r?\n"));
+    static ENCODING: LazyLock<Regex> = LazyLock::new(|| fixed("content-transfer-encoding"));
+    static ENCODED: LazyLock<Regex> = LazyLock::new(|| fixed("base64|quoted-printable"));
+    static TYPE: LazyLock<Regex> = LazyLock::new(|| fixed("content-type:"));
+    // What mail-parser reads as messages.
+    static MESSAGE: LazyLock<Regex> =
+        LazyLock::new(|| fixed(r"message/rfc822|message/global(?:;|\r?\n|$)"));
+    let default_is_message = |block| types.digests > 0 && !TYPE.is_match(block);
+    BLANK_LINE.split(raw).filter(|block| ENCODING.is_match(block)).any(|block| {
+        ENCODED.is_match(block) && (MESSAGE.is_match(block) || default_is_message(block))
     })
 }
 
-/// Types that mail-parser reads as messages.
-const READ_AS_MESSAGES: [&str; 3] = ["message/rfc822", "message/global\n", "message/global;"];
+/// A pattern of ASCII, in any case.
+fn fixed(pattern: &str) -> Regex {
+    Regex::new(&format!("(?i-u){pattern}")).expect("a fixed pattern compiles")
+}
 
 /// How often the bytes name types that hold messages, in any case and wherever it stands. All
 /// are looked for by the stroke in them, which is rarer than any letter.
