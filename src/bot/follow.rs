@@ -13,7 +13,7 @@ use crate::classify::{Answer, Classification, ForStaff, LeftAlone, Verdict};
 use crate::config::Mode;
 use crate::mail::origin::Answerable;
 use crate::mail::sender_auth::SenderAuth;
-use crate::mail::thread::echoable_message_id;
+use crate::mail::thread::{answered_ids, echoable_message_id};
 use crate::mail::{EmailAddress, Mail};
 use crate::mailbox::Folder;
 use crate::store::commit::{About, Decided, Happening};
@@ -121,25 +121,7 @@ impl Bot {
                 Ok(Handled::new(Outcome::LeftAlone, reason))
             }
             (Verdict::ForStaff(why), _) => {
-                let known = match why {
-                    ForStaff::PossibleRequest | ForStaff::EarlierRequest => {
-                        self.open_case_of(tx, mail).await?
-                    }
-                    _ => None,
-                };
-                Ok(match known {
-                    Some(case) => {
-                        let reason = match why {
-                            ForStaff::EarlierRequest => why.as_str(),
-                            _ => "later-mail",
-                        };
-                        Handled { case: Some(case), ..for_staff(reason, Vec::new(), mail) }
-                    }
-                    None => {
-                        let proposed = self.proposed(*why, mail, classification.form.as_ref());
-                        for_staff(why.as_str(), proposed, mail)
-                    }
-                })
+                self.show_to_staff(tx, *why, classification.form.as_ref(), mail).await
             }
             // A mail from a requester's address without a token: listed for staff, decides nothing.
             (Verdict::LeftAlone(why), _) => match self.open_case_of(tx, mail).await? {
@@ -201,6 +183,39 @@ impl Bot {
         match mail.author.address() {
             Some(author) => Ok(tx.open_case_for(author).await?.map(|stored| stored.id)),
             None => Ok(None),
+        }
+    }
+
+    /// A mail for a person to read, at the case that it is about.
+    async fn show_to_staff(
+        &self,
+        tx: &mut Tx,
+        why: ForStaff,
+        form: Option<&FormEntry>,
+        mail: &Mail,
+    ) -> Result<Handled> {
+        if !matches!(why, ForStaff::PossibleRequest | ForStaff::EarlierRequest) {
+            return Ok(for_staff(why.as_str(), self.proposed(why, mail, form), mail));
+        }
+        let open = self.open_case_of(tx, mail).await?;
+        let case = self.case_of_thread(tx, mail).await?.or(open);
+        let reason = match why {
+            ForStaff::PossibleRequest if case.is_some() => "later-mail",
+            why => why.as_str(),
+        };
+        let proposed = if open.is_some() { Vec::new() } else { self.proposed(why, mail, form) };
+        Ok(Handled { case, ..for_staff(reason, proposed, mail) })
+    }
+
+    /// The case, closed perhaps, of an earlier mail of the same author that this one answers.
+    async fn case_of_thread(&self, tx: &mut Tx, mail: &Mail) -> Result<Option<CaseId>> {
+        let ids = answered_ids(mail);
+        match mail.author.address() {
+            Some(author) if !ids.is_empty() => {
+                tx.end_batch().await?;
+                tx.case_of_thread(author, &ids).await
+            }
+            _ => Ok(None),
         }
     }
 

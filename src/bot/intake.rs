@@ -14,9 +14,10 @@ use super::{Bot, is_storage_error};
 use crate::classify::Verdict;
 use crate::config::{Backfill, FIRST_LOOK_DAYS};
 use crate::mail::EmailAddress;
+use crate::mail::thread::message_id;
 use crate::mailbox::{Fetched, Folder, Seen, Unfetched};
 use crate::step::step;
-use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX};
+use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX, Traits};
 
 /// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
@@ -213,7 +214,7 @@ impl Bot {
         tx.begin_batch(&asked).await?;
         for (attempt, read) in messages {
             let handled = self.handle(&mut tx, folder, *attempt, read, now).await?;
-            tx.finish_message(attempt.id, read.sha256.as_deref(), &handled, now).await?;
+            tx.finish_message(attempt.id, traits(read), &handled, now).await?;
             info!(message = attempt.id, outcome = handled.outcome.as_str(), reason = %handled.reason, "mail handled");
         }
         tx.commit().await
@@ -229,8 +230,7 @@ impl Bot {
                     let now = self.clock.now();
                     let handled = Handled::new(Outcome::Quarantined, "unreadable");
                     let mut tx = self.store.begin().await?;
-                    tx.finish_message(message.0.id, message.1.sha256.as_deref(), &handled, now)
-                        .await?;
+                    tx.finish_message(message.0.id, traits(&message.1), &handled, now).await?;
                     tx.commit().await?;
                 }
             }
@@ -288,6 +288,14 @@ impl Reading {
         let messages = attempts.into_iter().zip(read?).collect();
         Ok(WasRead { folder, messages, answer })
     }
+}
+
+fn traits(read: &Read) -> Traits<'_> {
+    let thread = read.mail.as_ref().ok().and_then(|mail| {
+        let own_id = mail.headers.first("message-id").and_then(message_id)?;
+        Some((mail.author.address()?, own_id))
+    });
+    Traits { sha256: read.sha256.as_deref(), thread }
 }
 
 /// Whose case the decision on a message is about: whom it asks for, or who wrote it.

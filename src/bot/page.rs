@@ -13,6 +13,7 @@ use crate::case::{Event, LetterKind, Means, Reason, Recipient, Role, Source};
 use crate::mail::EmailAddress;
 use crate::mailbox::Seen;
 use crate::store::commit::{About, Happening};
+use crate::store::inbox::Traits;
 use crate::store::outbox::Class;
 
 /// What somebody pressed. Each but the first carries the token of its link.
@@ -123,7 +124,7 @@ impl Bot {
         let attempts = tx.begin_messages(PAGE, &[seen]).await?;
         let handled = self.ask(&mut tx, &asked, None, now, now).await?;
         for attempt in attempts {
-            tx.finish_message(attempt.id, None, &handled, now).await?;
+            tx.finish_message(attempt.id, Traits::default(), &handled, now).await?;
         }
         tx.commit().await?;
         Ok(PageAnswer::Taken)

@@ -119,6 +119,13 @@ impl TokenKey {
         let mac = self.mac("address", &[&address.canonical()]);
         HEXLOWER.encode(mac.get(..16).unwrap_or_default())
     }
+
+    /// What a mail is known under that somebody sent under that Message-ID (without its angle
+    /// brackets): says nothing without the key, and is of no use to anybody else's mail.
+    pub fn thread_key(&self, author: &EmailAddress, message_id: &str) -> String {
+        let mac = self.mac("thread", &[&author.canonical(), message_id]);
+        HEXLOWER.encode(mac.get(..16).unwrap_or_default())
+    }
 }
 
 /// Whether both are equal; takes the same time whatever differs.

@@ -34,13 +34,19 @@ pub fn own_id_candidate(mail: &Mail, desk: &EmailAddress) -> Vec<String> {
 }
 
 /// The Message-IDs of In-Reply-To and References, without angle brackets.
-fn answered_ids(mail: &Mail) -> Vec<String> {
+pub fn answered_ids(mail: &Mail) -> Vec<String> {
     let fields = mail.headers.all("in-reply-to").chain(mail.headers.all("references"));
-    let ids = fields.flat_map(|value| value.split('<').skip(1));
-    ids.filter_map(|rest| rest.split_once('>'))
-        .map(|(id, _)| id.trim().to_owned())
-        .take(100)
-        .collect()
+    fields.flat_map(message_ids).map(str::to_owned).take(100).collect()
+}
+
+/// The first Message-ID in a field's value, without angle brackets.
+pub fn message_id(value: &str) -> Option<&str> {
+    message_ids(value).next()
+}
+
+fn message_ids(value: &str) -> impl Iterator<Item = &str> {
+    let begun = value.split('<').skip(1);
+    begun.filter_map(|rest| rest.split_once('>')).map(|(id, _)| id.trim())
 }
 
 /// The mail's own Message-ID with its brackets, when it is fit to be echoed: plain printable

@@ -96,6 +96,15 @@ pub struct Attempt {
     pub is_old: bool,
 }
 
+/// By what a message is known again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traits<'a> {
+    /// Of its raw bytes.
+    pub sha256: Option<&'a str>,
+    /// Its author and its Message-ID, without angle brackets.
+    pub thread: Option<(&'a EmailAddress, &'a str)>,
+}
+
 /// How the bytes of a message are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KnownBytes {
@@ -202,10 +211,12 @@ impl Tx {
     pub async fn finish_message(
         &mut self,
         id: i64,
-        sha256: Option<&str>,
+        traits: Traits<'_>,
         handled: &Handled,
         now: DateTime<Utc>,
     ) -> Result<()> {
+        let Traits { sha256, thread } = traits;
+        let thread = thread.filter(|_| handled.case.is_some());
         self.rows.messages.push(json!([
             id,
             sha256,
@@ -218,11 +229,32 @@ impl Tx {
             },
             handled.excerpt,
             millis(now),
+            thread.map(|(author, message_id)| self.key.thread_key(author, message_id)),
         ]));
         if let (Some(hashes), Some(sha256)) = (&mut self.known.hashes, sha256) {
             hashes.insert(sha256.to_owned(), KnownBytes::Handled);
         }
         if self.in_batch { Ok(()) } else { self.write_rows().await }
+    }
+
+    /// The case that an earlier mail of that author was about which has one of these Message-IDs;
+    /// the latest of several.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn case_of_thread(
+        &mut self,
+        author: &EmailAddress,
+        message_ids: &[String],
+    ) -> Result<Option<CaseId>> {
+        const SQL: &str = "SELECT cases.id FROM cases JOIN inbox ON inbox.case_id = cases.id \
+            WHERE cases.address_key = ? AND thread_key IN (SELECT value FROM json_each(?)) \
+            ORDER BY inbox.id DESC LIMIT 1";
+        let keys: Vec<String> =
+            message_ids.iter().map(|id| self.key.thread_key(author, id)).collect();
+        let query = sqlx::query_scalar(SQL).bind(self.key.address_key(author));
+        let query = query.bind(serde_json::to_string(&keys)?);
+        Ok(query.fetch_optional(self.connection()).await?.map(CaseId))
     }
 
     /// Whether a message with these bytes was handled before, under whatever key. What lies in

@@ -43,7 +43,8 @@ const LETTERS: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient,
     value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, 'waiting' \
     FROM json_each(?)";
 const MESSAGES: &str = "UPDATE inbox SET sha256 = value ->> 1, outcome = value ->> 2, reason = value ->> 3, \
-    case_id = value ->> 4, proposed = value ->> 5, excerpt = value ->> 6, handled_at = value ->> 7 \
+    case_id = value ->> 4, proposed = value ->> 5, excerpt = value ->> 6, handled_at = value ->> 7, \
+    thread_key = value ->> 8 \
     FROM json_each(?) WHERE inbox.id = value ->> 0";
 
 impl Rows {

@@ -417,9 +417,14 @@ impl Desk {
         let describe = |line: &MessageLine| {
             format!("{}: {}", line.outcome.map_or("none", |outcome| outcome.as_str()), line.reason)
         };
+        self.messages().await.iter().map(describe).collect()
+    }
+
+    /// All messages that were handled, in their order.
+    pub(crate) async fn messages(&self) -> Vec<MessageLine> {
         let mut lines = self.store.messages_handled_since(DateTime::UNIX_EPOCH).await.unwrap();
         lines.sort_by_key(|line| line.id);
-        lines.iter().map(describe).collect()
+        lines
     }
 
     /// Opens a page.

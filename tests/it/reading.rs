@@ -70,6 +70,31 @@ async fn who_asks_after_a_request_opens_no_second_case_and_is_shown_with_the_fir
 }
 
 #[tokio::test]
+async fn who_answers_their_own_request_asks_after_its_case_though_it_is_closed() {
+    let request = mail(JANE, "Data Deletion Request", "Please delete all my personal data.");
+    let mut desk = desk_with(&request).await;
+    let letter = desk.last_letter_to(JANE);
+    desk.receives(&answer(JANE, &letter, "No, that was not me.")).await;
+    let closed = desk.the_case().await.case;
+    assert!(closed.state.resolution().is_some(), "{closed:?}");
+    let (_, id) = request.split_once("Message-ID: ").unwrap();
+    let id = id.lines().next().unwrap();
+    let text = "I sent you a request to delete my data two weeks ago and have not heard back.";
+    let reference = closed.reference.to_string();
+    for (from, id, outcome, case) in [
+        (JANE, id, "for-staff: later-mail", Some(reference)),
+        // Neither another id nor another author says which.
+        (JANE, "<another@mail.example>", "for-staff: possible-request", None),
+        ("mallory@example.net", id, "for-staff: possible-request", None),
+    ] {
+        let asks = mail(from, "Re: Data Deletion Request", text);
+        desk.receives(&format!("In-Reply-To: {id}\n{asks}")).await;
+        assert_eq!(desk.outcomes().await.last().unwrap(), outcome, "{from} {id}");
+        assert_eq!(desk.messages().await.last().unwrap().reference, case, "{from} {id}");
+    }
+}
+
+#[tokio::test]
 async fn a_mail_is_read_as_what_it_says() {
     for (subject, text, outcome) in [
         ("my data", "Please delete my data but keep my account.", "for-staff: possible-request"),
