@@ -29,6 +29,10 @@ pub(super) struct Line {
     pub(super) names_at_end: usize,
     /// Whether it may stand below a name: a role, a firm, a number, an address.
     pub(super) may_be_signed: bool,
+    /// Whether it may be a role where a number or an address stands near: "head of sales".
+    pub(super) may_be_a_role: bool,
+    /// Whether it holds a telephone number or an address.
+    pub(super) has_contact: bool,
 }
 
 impl Words {
@@ -56,6 +60,8 @@ impl Words {
                     .take_while(|word| is_named(word))
                     .count(),
                 may_be_signed: may_be_signed(line),
+                may_be_a_role: may_be_a_role(line),
+                has_contact: has_contact(line),
                 text,
             });
         }
@@ -113,6 +119,10 @@ impl Words {
 const BRIEF_WORDS_MAX: usize = 2;
 /// Characters after which a word has ended.
 const WORD_CHARS_MAX: usize = 60;
+/// Words of a role at most.
+const ROLE_WORDS_MAX: usize = 4;
+/// Digits of a telephone number at least.
+const NUMBER_DIGITS_MIN: usize = 7;
 /// Words of a name at most.
 const NAME_WORDS_MAX: usize = 5;
 
@@ -134,6 +144,16 @@ fn may_be_a_name(line: &str) -> bool {
 fn may_be_signed(line: &str) -> bool {
     let words = line.split_whitespace().count();
     line.split_whitespace().filter(|word| is_named(word)).count() * 2 > words
+}
+
+/// Whether it is a few words that are no sentence.
+fn may_be_a_role(line: &str) -> bool {
+    line.split_whitespace().count() <= ROLE_WORDS_MAX && !line.contains(['.', '!', '?', ';', ':'])
+}
+
+fn has_contact(line: &str) -> bool {
+    let digits = line.chars().filter(char::is_ascii_digit).count();
+    digits >= NUMBER_DIGITS_MIN || line.contains(['@', '☎']) || line.contains("www.")
 }
 
 /// Whether it is all capitals, as what somebody shouts: "STOP".

@@ -98,6 +98,8 @@ struct Rule {
     #[serde(default)]
     begins: Vec<String>,
     #[serde(default)]
+    opens: Vec<String>,
+    #[serde(default)]
     goes_on: Vec<String>,
     #[serde(default)]
     greets: Vec<String>,
@@ -161,7 +163,13 @@ impl Body {
             let read = |pattern: &String| parts.read(pattern, words, is_latin);
             let patterns: Result<Vec<Pattern>, String> = rule.any.iter().map(read).collect();
             rule.patterns = patterns.map_err(|reason| (rule.name.clone(), reason))?;
-            let lists = [&mut rule.begins, &mut rule.goes_on, &mut rule.greets, &mut rule.closes];
+            let lists = [
+                &mut rule.opens,
+                &mut rule.begins,
+                &mut rule.goes_on,
+                &mut rule.greets,
+                &mut rule.closes,
+            ];
             rule.phrases = Phrases::new(lists.map(std::mem::take));
         }
         parts.seal();

@@ -16,6 +16,8 @@ const NAME_LINES_MAX: usize = 2;
 const SIGNED_WORDS_MAX: usize = 3;
 /// Words of a name that need no closing words before them.
 const FULL_NAME_WORDS: usize = 2;
+/// Letters of a word in which a slip is overlooked.
+const SLIP_CHARS_MIN: usize = 5;
 /// Words behind a greeting: "Dear privacy team of Flexus,".
 const GREETED_WORDS_MAX: usize = 6;
 
@@ -23,7 +25,9 @@ const GREETED_WORDS_MAX: usize = 6;
 /// of one stands for the rest of its word.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Phrases {
-    /// One of these comes first, but for a greeting.
+    /// What may stand before it and says nothing: that a link does not open.
+    opens: Vec<String>,
+    /// One of these comes first, but for a greeting and what opens.
     begins: Vec<String>,
     /// What may follow, in any order and number.
     goes_on: Vec<String>,
@@ -34,11 +38,12 @@ pub(super) struct Phrases {
 }
 
 impl Phrases {
-    /// Folds the phrases as texts are: those that begin, that follow, that greet, that close.
-    pub(super) fn new(lists: [Vec<String>; 4]) -> Phrases {
-        let [begins, goes_on, greets, closes] =
+    /// Folds the phrases as texts are: those that open, that begin, that follow, that greet, that
+    /// close.
+    pub(super) fn new(lists: [Vec<String>; 5]) -> Phrases {
+        let [opens, begins, goes_on, greets, closes] =
             lists.map(|list| list.iter().map(|phrase| normalize(phrase)).collect());
-        Phrases { begins, goes_on, greets, closes }
+        Phrases { opens, begins, goes_on, greets, closes }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -54,12 +59,14 @@ impl Phrases {
         let mut reading = Reading::Greeting;
         let (mut saw, mut names) = (None, 0);
         let mut unlisted = String::new();
+        let has_contact = words.lines.iter().any(|line| line.has_contact);
         for line in &words.lines {
             if let Reading::Signature(lines) = &mut reading {
                 *lines += 1;
                 let fits = *lines <= SIGNATURE_LINES_MAX && line.text.len() <= SIGNATURE_OCTETS_MAX;
                 let is_listed = self.reads(&line.text).is_some();
-                if !fits || !(line.may_be_signed || is_listed) {
+                let is_role = has_contact && line.may_be_a_role;
+                if !fits || !(line.may_be_signed || is_role || is_listed) {
                     return None;
                 }
                 if !is_listed {
@@ -75,6 +82,15 @@ impl Phrases {
                 }
                 unlisted.push_str(&line.text);
                 unlisted.push('\n');
+                // A name over a telephone number begins a signature.
+                if has_contact && line.names_at_end >= FULL_NAME_WORDS {
+                    reading = Reading::Signature(1);
+                }
+                continue;
+            }
+            // As does a line drawn below the answer.
+            if saw.is_some() && !line.text.contains(char::is_alphanumeric) {
+                reading = Reading::Signature(0);
                 continue;
             }
             for rest in self.read_line(line, &mut reading, &mut saw)? {
@@ -109,46 +125,45 @@ impl Phrases {
         }
         let names = line.names_at_end.min(SIGNED_WORDS_MAX);
         let whole = self.walk(rest, saw.is_some(), 0);
-        let (first, closes, name) = whole.or_else(|| self.walk(rest, saw.is_some(), names))?;
-        saw.get_or_insert(first);
-        *reading = if closes { Reading::Signature(0) } else { Reading::Answer };
-        Some([greeted, name])
+        let walked = whole.or_else(|| self.walk(rest, saw.is_some(), names))?;
+        *saw = saw.or(walked.first);
+        *reading = match (saw, walked.closes) {
+            (None, _) => Reading::Greeting,
+            (_, true) => Reading::Signature(0),
+            (_, false) => Reading::Answer,
+        };
+        Some([greeted, walked.name])
     }
 
-    /// Whether phrases make up the rest of a line in some way, but for so many words of a name
-    /// behind closing words: the first of them, whether one of them closes the text, the name.
-    fn walk<'t>(
-        &self,
-        line: &'t str,
-        has_begun: bool,
-        names: usize,
-    ) -> Option<(&'t str, bool, &'t str)> {
+    /// How phrases make up the rest of a line, but for so many words of a name behind closing
+    /// words. What has begun may go on; else one of them has to begin it, or it only opens.
+    fn walk<'t>(&self, line: &'t str, has_begun: bool, names: usize) -> Option<Walked<'t>> {
         let mut seen = BTreeSet::new();
-        let mut todo = vec![(line, has_begun, false, None)];
+        let mut todo = vec![(line, has_begun, false, None::<&str>)];
         while let Some((rest, has_begun, closes, first)) = todo.pop() {
             let rest = without_separators(rest);
             // A single word with a capital may be anything, but behind closing words.
             let left = rest.split_whitespace().count();
             let signed = left <= names && (closes || (has_begun && left >= FULL_NAME_WORDS));
-            if rest.is_empty() || signed {
-                return Some((first.unwrap_or_default(), closes, rest)).filter(|_| has_begun);
+            if rest.is_empty() || (signed && has_begun) {
+                return Some(Walked { first, closes, name: rest });
             }
             if !seen.insert((rest.len(), has_begun, closes)) {
                 continue;
             }
-            let mut follow = |lists: &[&Vec<String>], closes| {
-                for length in lists.iter().flat_map(|list| phrases_of(list, rest)) {
+            let mut follow = |list: &[String], begins: bool, closes: bool| {
+                for length in phrases_of(list, rest) {
                     if let (Some(phrase), Some(next)) = (rest.get(..length), rest.get(length..)) {
-                        todo.push((next, true, closes, first.or(Some(phrase))));
+                        let first = first.or(begins.then_some(phrase));
+                        todo.push((next, begins, closes, first));
                     }
                 }
             };
-            match has_begun {
-                true => {
-                    follow(&[&self.begins, &self.goes_on], closes);
-                    follow(&[&self.closes], true);
-                }
-                false => follow(&[&self.begins], closes),
+            follow(&self.opens, has_begun, closes);
+            follow(&self.begins, true, closes);
+            if has_begun {
+                follow(&self.goes_on, true, closes);
+                follow(&self.closes, true, true);
             }
         }
         None
@@ -157,7 +172,7 @@ impl Phrases {
     /// Whoever is greeted, and what follows.
     fn behind_greeting<'t>(&self, rest: &'t str) -> (&'t str, &'t str) {
         let rest = without_separators(rest);
-        if phrases_of(&self.begins, rest).next().is_some() {
+        if phrases_of(&self.begins, rest).chain(phrases_of(&self.opens, rest)).next().is_some() {
             return ("", rest);
         }
         let end = rest.find([',', '.', '!', ':', ';', '、', '。']).unwrap_or(rest.len());
@@ -176,6 +191,17 @@ pub(super) struct Listed<'t> {
     pub(super) saw: &'t str,
     /// What no list has: names and signatures, line by line.
     pub(super) unlisted: String,
+}
+
+/// A line that consists of phrases.
+#[derive(Clone, Copy, Debug)]
+struct Walked<'t> {
+    /// The first of those that say something.
+    first: Option<&'t str>,
+    /// Whether one of them closes the text.
+    closes: bool,
+    /// The name behind them.
+    name: &'t str,
 }
 
 /// How far one has read.
@@ -209,7 +235,7 @@ fn begins_with(text: &str, phrase: &str) -> Option<usize> {
         if at > 0 && next.len() == rest.len() {
             return None;
         }
-        rest = next.strip_prefix(word)?;
+        rest = next.strip_prefix(word).or_else(|| behind_slip(next, word))?;
     }
     let at = text.len() - rest.len();
     if open.is_some() {
@@ -223,6 +249,27 @@ fn begins_with(text: &str, phrase: &str) -> Option<usize> {
     (!goes_on || !spaced(last)).then_some(at)
 }
 
+/// What stands behind the word that a text begins with, when it is `word` with a slip in it: a
+/// letter too many, missing, another, or two of them swapped. Short words and first letters
+/// differ for a reason: "keine" is not "meine".
+fn behind_slip<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
+    let (written, rest) = text.split_at(end);
+    let meant: Vec<char> = word.chars().collect();
+    let written: Vec<char> = written.chars().collect();
+    let is_long = meant.len().min(written.len()) >= SLIP_CHARS_MIN;
+    if !is_long || meant.len().abs_diff(written.len()) > 1 || meant.first() != written.first() {
+        return None;
+    }
+    let alike = meant.iter().zip(&written).take_while(|(a, b)| a == b).count();
+    let (meant, written) = (meant.get(alike..)?, written.get(alike..)?);
+    let alike = meant.iter().rev().zip(written.iter().rev()).take_while(|(a, b)| a == b).count();
+    let meant = meant.get(..meant.len() - alike)?;
+    let written = written.get(..written.len() - alike)?;
+    let swapped = matches!((meant, written), ([a, b], [c, d]) if a == d && b == c);
+    (swapped || (meant.len() <= 1 && written.len() <= 1)).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +280,8 @@ mod tests {
             texts.iter().map(|text| (*text).to_owned()).collect()
         };
         let phrases = Phrases::new([
-            list(&["yes", "はい"]),
+            list(&["the link", "does not open", "so"]),
+            list(&["yes", "confirmed", "はい"]),
             list(&["please", "delet*", "it", "削除してください"]),
             list(&["hi", "dear"]),
             list(&["thanks", "best regards"]),
@@ -249,6 +297,11 @@ mod tests {
             "yes, it. Yes! Please: it",
             "Dear privacy team at Flexus,\nyes\nBest regards\nJane Doe\n+1 555 0100",
             "Yes\nJane Doe",
+            "The link does not open, so: yes",
+            "confrimed",
+            "confirmd, delet it",
+            "Yes\n\nJane Doe\nhead of sales\nExample Ltd\nTel. +1 555 0100",
+            "Yes\n----\nJane Doe, Example Ltd",
             "はい、削除してください。",
         ] {
             assert!(reads(text), "{text}");
@@ -268,6 +321,11 @@ mod tests {
             "yes, thanks stop it",
             "yes, Stop",
             "yes\nThanks\nI will call my lawyer",
+            "The link does not open",
+            "yse",
+            "zonfirmed",
+            "Yes\nJane Doe\nhead of sales",
+            "Yes\n\nJane Doe\nI will call my lawyer now\nTel. +1 555 0100",
             "yes, thanks, I will think about it",
         ] {
             assert!(!reads(text), "{text}");
