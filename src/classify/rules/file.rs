@@ -106,6 +106,8 @@ struct Rule {
     #[serde(default)]
     closes: Vec<String>,
     #[serde(default)]
+    slips: bool,
+    #[serde(default)]
     weight: i32,
     /// Whatever the sum is: where it fires a person decides.
     #[serde(default)]
@@ -170,7 +172,7 @@ impl Body {
                 &mut rule.greets,
                 &mut rule.closes,
             ];
-            rule.phrases = Phrases::new(lists.map(std::mem::take));
+            rule.phrases = Phrases::new(lists.map(std::mem::take), rule.slips);
         }
         parts.seal();
         Ok(Body { rules, parts })

@@ -35,15 +35,17 @@ pub(super) struct Phrases {
     greets: Vec<String>,
     /// Closing words; a name and the like stand below.
     closes: Vec<String>,
+    /// Whether a slip in a longer word is overlooked.
+    slips: bool,
 }
 
 impl Phrases {
     /// Folds the phrases as texts are: those that open, that begin, that follow, that greet, that
     /// close.
-    pub(super) fn new(lists: [Vec<String>; 5]) -> Phrases {
+    pub(super) fn new(lists: [Vec<String>; 5], slips: bool) -> Phrases {
         let [opens, begins, goes_on, greets, closes] =
             lists.map(|list| list.iter().map(|phrase| normalize(phrase)).collect());
-        Phrases { opens, begins, goes_on, greets, closes }
+        Phrases { opens, begins, goes_on, greets, closes, slips }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -116,7 +118,7 @@ impl Phrases {
         let mut rest = without_separators(&line.text);
         let mut greeted = "";
         if *reading == Reading::Greeting
-            && let Some(greeting) = phrases_of(&self.greets, rest).max()
+            && let Some(greeting) = self.found(&self.greets, rest).max()
         {
             (greeted, rest) = self.behind_greeting(rest.get(greeting..)?);
         }
@@ -152,7 +154,7 @@ impl Phrases {
                 continue;
             }
             let mut follow = |list: &[String], begins: bool, closes: bool| {
-                for length in phrases_of(list, rest) {
+                for length in self.found(list, rest) {
                     if let (Some(phrase), Some(next)) = (rest.get(..length), rest.get(length..)) {
                         let first = first.or(begins.then_some(phrase));
                         todo.push((next, begins, closes, first));
@@ -169,10 +171,16 @@ impl Phrases {
         None
     }
 
+    /// Octets of the phrases that `text` begins with and that end where a word does.
+    fn found(&self, phrases: &[String], text: &str) -> impl Iterator<Item = usize> {
+        phrases.iter().filter_map(move |phrase| begins_with(text, phrase, self.slips))
+    }
+
     /// Whoever is greeted, and what follows.
     fn behind_greeting<'t>(&self, rest: &'t str) -> (&'t str, &'t str) {
         let rest = without_separators(rest);
-        if phrases_of(&self.begins, rest).chain(phrases_of(&self.opens, rest)).next().is_some() {
+        let begins = self.found(&self.begins, rest).chain(self.found(&self.opens, rest));
+        if begins.count() > 0 {
             return ("", rest);
         }
         let end = rest.find([',', '.', '!', ':', ';', '、', '。']).unwrap_or(rest.len());
@@ -221,12 +229,7 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || ",.!¡:;-_\"'()*~/&+、。・「」…✓✔✅👍🙏🙂😊".contains(c)
 }
 
-/// Octets of the phrases that `text` begins with and that end where a word does.
-fn phrases_of(phrases: &[String], text: &str) -> impl Iterator<Item = usize> {
-    phrases.iter().filter_map(move |phrase| begins_with(text, phrase))
-}
-
-fn begins_with(text: &str, phrase: &str) -> Option<usize> {
+fn begins_with(text: &str, phrase: &str, slips: bool) -> Option<usize> {
     let open = phrase.strip_suffix('*');
     let mut rest = text;
     for (at, word) in open.unwrap_or(phrase).split(' ').enumerate() {
@@ -235,7 +238,8 @@ fn begins_with(text: &str, phrase: &str) -> Option<usize> {
         if at > 0 && next.len() == rest.len() {
             return None;
         }
-        rest = next.strip_prefix(word).or_else(|| behind_slip(next, word))?;
+        let slip = || behind_slip(next, word).filter(|_| slips);
+        rest = next.strip_prefix(word).or_else(slip)?;
     }
     let at = text.len() - rest.len();
     if open.is_some() {
@@ -250,8 +254,8 @@ fn begins_with(text: &str, phrase: &str) -> Option<usize> {
 }
 
 /// What stands behind the word that a text begins with, when it is `word` with a slip in it: a
-/// letter too many, missing, another, or two of them swapped. Short words and first letters
-/// differ for a reason: "keine" is not "meine".
+/// letter too many, one missing, or two of them swapped. Other letters, first ones above all, and
+/// short words differ for a reason: "keine" is not "meine", "borran" not "borren".
 fn behind_slip<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let end = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
     let (written, rest) = text.split_at(end);
@@ -267,7 +271,7 @@ fn behind_slip<'t>(text: &'t str, word: &str) -> Option<&'t str> {
     let meant = meant.get(..meant.len() - alike)?;
     let written = written.get(..written.len() - alike)?;
     let swapped = matches!((meant, written), ([a, b], [c, d]) if a == d && b == c);
-    (swapped || (meant.len() <= 1 && written.len() <= 1)).then_some(rest)
+    (swapped || meant.len() + written.len() <= 1).then_some(rest)
 }
 
 #[cfg(test)]
@@ -279,13 +283,14 @@ mod tests {
         let list = |texts: &[&str]| -> Vec<String> {
             texts.iter().map(|text| (*text).to_owned()).collect()
         };
-        let phrases = Phrases::new([
+        let lists = [
             list(&["the link", "does not open", "so"]),
             list(&["yes", "confirmed", "はい"]),
             list(&["please", "delet*", "it", "削除してください"]),
             list(&["hi", "dear"]),
             list(&["thanks", "best regards"]),
-        ]);
+        ];
+        let phrases = Phrases::new(lists, true);
         let reads = |text: &str| phrases.are_all_of(&Words::of("", text)).is_some();
         for text in [
             "Yes",

@@ -240,9 +240,15 @@ impl World {
     /// So much time passes in which nobody can read the inbox; a process that is started anew
     /// waits as long.
     pub(crate) fn strikes(&mut self, after: TimeDelta) {
-        self.now += after;
-        while self.orders("tick").is_none() {
+        loop {
+            // A process counts from its own start at the earliest.
+            if self.process.is_none() && self.starts().is_none() {
+                continue;
+            }
             self.now += after;
+            if self.orders("tick").is_some() {
+                return;
+            }
         }
     }
 
