@@ -11,6 +11,9 @@ use crate::mail::sender_auth::SenderAuth;
 use crate::mail::subject::{self, Prefix};
 use crate::mail::{EmailAddress, Mail};
 
+/// Lines in which a mail program says what it quotes.
+const ATTRIBUTION_LINES_MAX: usize = 4;
+
 /// One mail being read.
 pub(super) struct Reading<'a> {
     desk: &'a Desk,
@@ -225,10 +228,15 @@ impl<'a> Reading<'a> {
         }
         let words = Words::of_mail(mail);
         let heard = self.rules.hear(&words);
-        let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;
+        let yes = self.judge(Kind::AnswerYes, &heard);
         // What is yes in one language may be thanks in another: Polish "tak", Danish "tak".
-        let means_else = heard.speaks_against(Kind::AnswerYes, words.is_brief());
-        match (says(Kind::AnswerYes) && !means_else, says(Kind::AnswerNo), says(Kind::Withdrawal)) {
+        let contrary =
+            if words.is_brief() { heard.contrary_in(Kind::AnswerYes) } else { Vec::new() };
+        let is_yes = yes.strength == Strength::Acts
+            && !heard.name_speaks_against(Kind::AnswerYes)
+            && (contrary.is_empty() || is_around(mail, &yes.language, contrary));
+        let mut says = |kind| self.judge(kind, &heard).strength == Strength::Acts;
+        match (is_yes, says(Kind::AnswerNo), says(Kind::Withdrawal)) {
             (true, false, false) => Answer::Yes,
             (false, true, false) => Answer::No,
             (false, _, true) => Answer::Withdraw,
@@ -251,6 +259,16 @@ fn language_among(mail: &Mail, judged: &[Judgement], surest: String) -> String {
 /// Whether somebody passes a mail on with it.
 fn is_forwarded(mail: &Mail) -> bool {
     mail.body.forwards || subject::split(&mail.subject).0 == Some(Prefix::Forward)
+}
+
+/// Whether what a mail program wrote around somebody's words is in that language rather than in
+/// one of some others: "Am … schrieb", "Sent from my …".
+fn is_around(mail: &Mail, language: &str, others: Vec<String>) -> bool {
+    let quoting = mail.body.quoted.lines().filter(|line| !line.starts_with('>'));
+    let lines = quoting.take(ATTRIBUTION_LINES_MAX).chain(mail.body.signature.lines());
+    let around = lines.collect::<Vec<_>>().join("\n");
+    let among: Vec<String> = others.into_iter().chain([language.to_owned()]).collect();
+    language::language_among(&around, &among) == Some(language)
 }
 
 /// Whether it answers another mail, so that its subject is not its own.

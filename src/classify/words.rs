@@ -162,7 +162,8 @@ fn is_shouted(word: &str) -> bool {
 }
 
 fn is_named(word: &str) -> bool {
-    word.contains(['@', '/']) || !word.starts_with(char::is_lowercase)
+    let is_domain = || word.trim_end_matches('.').contains('.');
+    word.contains(['@', '/']) || !word.starts_with(char::is_lowercase) || is_domain()
 }
 
 #[cfg(test)]
@@ -190,7 +191,9 @@ mod tests {
     fn a_name_is_told_by_its_capitals() {
         let name = |line: &str| may_be_a_name(line);
         assert!(name("Jane Doe") && name("José María de la Cruz") && name("J. O'Neill"));
-        assert!(may_be_signed("Head of Sales, Example Ltd") && may_be_signed("jane@example.org"));
+        for line in ["Head of Sales, Example Ltd", "jane@example.org", "www.shop.example"] {
+            assert!(may_be_signed(line), "{line}");
+        }
         assert!(!may_be_signed("I will call my lawyer") && !may_be_signed("but not yet"));
         assert!(
             !name("leave it")

@@ -112,6 +112,9 @@ struct Rule {
     /// Whatever the sum is: where it fires a person decides.
     #[serde(default)]
     doubtful: bool,
+    /// It counts as far as the others leave too little for a suggestion, and no further.
+    #[serde(default)]
+    hint: bool,
     /// By which right; without one it counts for each.
     right: Option<Right>,
     #[serde(default)]
@@ -269,7 +272,12 @@ impl RuleFile {
         // What names no right speaks for or against each.
         let sum_for = |right: Option<Right>| -> i32 {
             let counts = |rule: &&&Rule| rule.right.is_none() || rule.right == right;
-            fired.iter().filter(counts).map(|rule| rule.weight).sum()
+            let weight_of = |hints: bool| -> i32 {
+                let of_kind = fired.iter().filter(counts).filter(|rule| rule.hint == hints);
+                of_kind.map(|rule| rule.weight).sum()
+            };
+            let sum = weight_of(false);
+            if sum < 0 { sum } else { sum.max((sum + weight_of(true)).min(SUGGESTS_FROM)) }
         };
         let rights = fired.iter().map(|rule| rule.right).chain([None]);
         let (sum, right) = rights.map(|right| (sum_for(right), right)).max().unwrap_or_default();

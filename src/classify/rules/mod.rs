@@ -301,15 +301,17 @@ impl Heard<'_> {
         judged.collect()
     }
 
-    /// Whether a file of that kind is as sure of the contrary: of the whole text, or of what
-    /// stands in it beside the phrases of the file that is surest, a name perhaps.
-    pub fn speaks_against(&self, kind: Kind, of_the_whole: bool) -> bool {
+    /// The languages in which the whole text surely says the contrary.
+    pub fn contrary_in(&self, kind: Kind) -> Vec<String> {
+        let files = self.rules.files.iter().filter(|file| file.is_of(kind));
+        let judged = files.map(|file| file.judge(self.words, &mut Vec::new()));
+        judged.filter(|judged| judged.sum <= -ACTS_FROM).map(|judged| judged.language).collect()
+    }
+
+    /// Whether what stands in the text beside the phrases of a file, a name perhaps, says the
+    /// contrary.
+    pub fn name_speaks_against(&self, kind: Kind) -> bool {
         let files = || self.rules.files.iter().filter(|file| file.is_of(kind));
-        if of_the_whole
-            && files().any(|file| file.judge(self.words, &mut Vec::new()).sum <= -ACTS_FROM)
-        {
-            return true;
-        }
         let unlisted: Vec<String> = files().filter_map(|file| file.unlisted(self.words)).collect();
         // Where one file takes all of it for phrases, there is nothing to ask.
         if unlisted.is_empty() || unlisted.iter().any(|text| text.trim().is_empty()) {
