@@ -28,7 +28,7 @@ static PROGRAMS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         "(?i)iphon|ipad|ipod|android|samsung|galaxy|huawei|xiaomi|oneplus|blackberry|nokia|outlook|yahoo|gmail|aol|\
          proton|gmx|web\\.de|mail\\.ru|яндекс|yandex|mail\\.com|smartphone|handy|mobil|móvil|téléphone|cellulare|telefon|\
-         phone|tablet|k-9|sent from|mailbox|airmail|tutanota|windows|workspace|bluemail|spark|zoho|posteo|avast|virus-free|virenfrei",
+         phone|telefoon|teléfono|telemóvel|celular|telemovel|komór|mobitel|телефон|мобил|мобіл|κινητ|手机|手機|携帯|スマートフォン|スマホ|tablet|k-9|sent from|mailbox|airmail|tutanota|windows|workspace|bluemail|spark|zoho|posteo|avast|virus-free|virenfrei",
     )
     .expect("a fixed pattern compiles")
 });
