@@ -264,9 +264,14 @@ fn is_forwarded(mail: &Mail) -> bool {
 /// Whether what a mail program wrote around somebody's words is in that language rather than in
 /// one of some others: "Am … schrieb", "Sent from my …".
 fn is_around(mail: &Mail, language: &str, others: Vec<String>) -> bool {
-    let quoting = mail.body.quoted.lines().filter(|line| !line.starts_with('>'));
-    let lines = quoting.take(ATTRIBUTION_LINES_MAX).chain(mail.body.signature.lines());
-    let around = lines.collect::<Vec<_>>().join("\n");
+    // Some programs mark their own line as quoted, too.
+    let quoted = mail.body.quoted.lines().map(|line| line.trim_start_matches(['>', ' ']));
+    let mut lines: Vec<&str> = quoted.take(ATTRIBUTION_LINES_MAX).collect();
+    if let Some(end) = lines.iter().position(|line| line.trim_end().ends_with(':')) {
+        lines.truncate(end + 1);
+    }
+    lines.extend(mail.body.signature.lines());
+    let around = lines.join("\n");
     let among: Vec<String> = others.into_iter().chain([language.to_owned()]).collect();
     language::language_among(&around, &among) == Some(language)
 }

@@ -5,11 +5,10 @@ use std::fmt;
 
 use mail_parser::decoders::html::html_to_text;
 
+use super::markup::{Piece, Tag, hides, is_block, pieces};
+
 /// Blocks that are read of one part; a form has a few dozen.
 const BLOCKS_MAX: usize = 2_000;
-/// Octets that are looked through in vain, in all, for the ends of tags that have none.
-const VAIN_BYTES_MAX: usize = 2 * 1024 * 1024;
-
 /// The source of an HTML part. Debug shows its length only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Html(String);
@@ -71,28 +70,15 @@ impl Html {
     /// The blocks that hold text, in order.
     pub fn blocks(&self) -> Vec<Block> {
         let mut reader = Reader::default();
-        let mut rest = self.0.as_str();
-        let mut vain = 0;
-        while !rest.is_empty() && reader.blocks.len() < BLOCKS_MAX && vain < VAIN_BYTES_MAX {
-            let Some(at) = memchr::memchr(b'<', rest.as_bytes()) else {
-                reader.text(rest);
+        for piece in pieces(&self.0) {
+            match piece {
+                Piece::Text(text) => reader.text(text),
+                Piece::Opens(tag) => reader.start_tag(&tag),
+                Piece::Closes(name) => reader.end_tag(name),
+            }
+            if reader.blocks.len() >= BLOCKS_MAX {
                 break;
-            };
-            reader.text(rest.get(..at).unwrap_or_default());
-            rest = rest.get(at..).unwrap_or_default();
-            rest = match markup(rest) {
-                Some((Markup::Tag(tag), after)) => reader.tag(&tag, after),
-                Some((Markup::Comment, after)) => after,
-                None => {
-                    // A name behind it, and no end: all of the rest was looked through.
-                    let name = rest.get(1..).unwrap_or_default();
-                    let name = name.strip_prefix(['/', '!', '?']).unwrap_or(name);
-                    let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic());
-                    vain += if is_tag { rest.len() } else { 1 };
-                    reader.text("<");
-                    rest.get(1..).unwrap_or_default()
-                }
-            };
+            }
         }
         reader.end_block();
         reader.blocks
@@ -105,52 +91,6 @@ impl Block {
         let all: String = self.runs.iter().map(|run| run.text.as_str()).collect();
         all.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned()
     }
-}
-
-enum Markup<'h> {
-    Tag(Tag<'h>),
-    Comment,
-}
-
-struct Tag<'h> {
-    name: String,
-    closes: bool,
-    attributes: &'h str,
-}
-
-/// The tag or comment that `text` begins with, and what follows it.
-fn markup(text: &str) -> Option<(Markup<'_>, &str)> {
-    if let Some(comment) = text.strip_prefix("<!--") {
-        let after = comment.split_once("-->").map_or("", |(_, after)| after);
-        return Some((Markup::Comment, after));
-    }
-    let inside = text.get(1..)?;
-    let (closes, inside) = match inside.strip_prefix('/') {
-        Some(inside) => (true, inside),
-        None => (false, inside.strip_prefix(['!', '?']).unwrap_or(inside)),
-    };
-    let is_name = |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '-';
-    let length = inside.find(|c| !is_name(c)).unwrap_or(inside.len());
-    let name = inside.get(..length)?.to_ascii_lowercase();
-    // "<3" is no tag.
-    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return None;
-    }
-    let rest = inside.get(length..)?;
-    let mut quote = None;
-    for (at, byte) in rest.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => {
-                let attributes = rest.get(..at)?;
-                return Some((Markup::Tag(Tag { name, closes, attributes }), rest.get(at + 1..)?));
-            }
-            // Only behind an equals sign a quotation mark opens a value.
-            (None, b'"' | b'\'') if rest.get(..at)?.trim_end().ends_with('=') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
-        }
-    }
-    None
 }
 
 #[derive(Default)]
@@ -194,47 +134,50 @@ impl Reader {
         }
     }
 
-    fn tag<'h>(&mut self, tag: &Tag<'_>, after: &'h str) -> &'h str {
-        let name = tag.name.as_str();
-        if matches!(name, "script" | "style" | "title" | "template" | "head") && !tag.closes {
-            return behind_closing(name, after);
-        }
-        if is_block(name) {
+    fn start_tag(&mut self, tag: &Tag<'_>) {
+        let name = tag.name.to_ascii_lowercase();
+        if is_block(&name) || is_cell(&name) {
             self.end_block();
-            self.element = if tag.closes { String::new() } else { name.to_owned() };
+            self.element.clone_from(&name);
         }
-        self.hide_or_show(tag);
-        let change = |count: usize| if tag.closes { count.saturating_sub(1) } else { count + 1 };
-        match name {
-            "tr" => self.column = 0,
-            "td" | "th" if !tag.closes => self.column += 1,
-            "br" => self.push("\n"),
-            "pre" => self.preformatted = change(self.preformatted),
+        match &mut self.hidden {
+            Some((hiding, open)) if *hiding == name => *open += 1,
+            None if !tag.is_void() && hides(tag.attributes) => {
+                self.end_block();
+                self.hidden = Some((name.clone(), 1));
+            }
             _ => {}
         }
-        if matches!(name, "b" | "strong" | "th" | "dt" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6") {
-            self.bold = change(self.bold);
+        match name.as_str() {
+            "tr" => self.column = 0,
+            "br" => self.push("\n"),
+            "pre" => self.preformatted += 1,
+            name if is_cell(name) => self.column += 1,
+            _ => {}
         }
-        after
+        self.bold += usize::from(is_bold(&name));
     }
 
-    /// Keeps count of the element that hides, until it is closed.
-    fn hide_or_show(&mut self, tag: &Tag<'_>) {
-        let name = tag.name.as_str();
+    fn end_tag(&mut self, name: &str) {
+        let name = name.to_ascii_lowercase();
+        if is_block(&name) || is_cell(&name) {
+            self.end_block();
+            self.element.clear();
+        }
         match &mut self.hidden {
-            Some((hiding, open)) if hiding == name && tag.closes && *open == 1 => {
+            Some((hiding, 1)) if *hiding == name => {
                 self.end_block();
                 self.hidden = None;
             }
-            Some((hiding, open)) if hiding == name => {
-                *open = if tag.closes { *open - 1 } else { *open + 1 };
-            }
-            None if !tag.closes && !is_void(name) && hides(tag.attributes) => {
-                self.end_block();
-                self.hidden = Some((name.to_owned(), 1));
-            }
+            Some((hiding, open)) if *hiding == name => *open -= 1,
             _ => {}
         }
+        match name.as_str() {
+            "tr" => self.column = 0,
+            "pre" => self.preformatted = self.preformatted.saturating_sub(1),
+            _ => {}
+        }
+        self.bold = self.bold.saturating_sub(usize::from(is_bold(&name)));
     }
 
     fn end_block(&mut self) {
@@ -242,81 +185,19 @@ impl Reader {
         let said = |run: &&Run| !run.text.trim().is_empty();
         if runs.iter().any(|run| said(&run)) {
             let bold = runs.iter().filter(said).all(|run| run.bold);
-            let is_cell = matches!(self.element.as_str(), "td" | "th");
-            let column = if is_cell { self.column } else { 0 };
+            let column = if is_cell(&self.element) { self.column } else { 0 };
             let look = Look { element: self.element.clone(), column, bold };
             self.blocks.push(Block { look, runs, hidden: self.hidden.is_some() });
         }
     }
 }
 
-/// What stands behind the closing tag of `name`; nothing when there is none.
-fn behind_closing<'h>(name: &str, text: &'h str) -> &'h str {
-    for at in memchr::memchr_iter(b'<', text.as_bytes()) {
-        let here = text.get(at + 1..).unwrap_or_default();
-        let closing = here.strip_prefix('/').and_then(|inside| inside.get(..name.len()));
-        if closing.is_some_and(|found| found.eq_ignore_ascii_case(name)) {
-            return here.split_once('>').map_or("", |(_, after)| after);
-        }
-    }
-    ""
+fn is_cell(name: &str) -> bool {
+    matches!(name, "td" | "th")
 }
 
-fn is_block(name: &str) -> bool {
-    const BLOCKS: [&str; 36] = [
-        "address",
-        "article",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-        "figure",
-    ];
-    BLOCKS.contains(&name)
-}
-
-fn is_void(name: &str) -> bool {
-    matches!(name, "br" | "hr" | "img" | "input" | "meta" | "link" | "col" | "area" | "wbr")
-}
-
-/// Whether a reader does not see what such an element holds: the copy of the text that a
-/// service puts in front for the preview of mail programs, mostly.
-fn hides(attributes: &str) -> bool {
-    let plain: String =
-        attributes.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
-    let styles = ["display:none", "visibility:hidden", "max-height:0px", "max-height:0;"];
-    let transparent = ["opacity:0;", "opacity:0\"", "opacity:0'"];
-    styles.iter().chain(&transparent).any(|style| plain.contains(style))
-        || attributes.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("hidden"))
+fn is_bold(name: &str) -> bool {
+    matches!(name, "b" | "strong" | "th" | "dt" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
 }
 
 /// Entities as characters, runs of white space as one space.

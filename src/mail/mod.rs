@@ -6,6 +6,7 @@ pub mod bounce;
 pub mod headers;
 pub mod html;
 mod languages;
+mod markup;
 pub mod origin;
 pub mod parse;
 pub mod sender_auth;

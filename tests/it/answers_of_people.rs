@@ -160,3 +160,19 @@ fn a_plain_no_ends_the_case_and_nothing_else_does() {
     assert_eq!(wrong, Vec::<String>::new());
     assert!(right * 100 >= all * 85, "{right} of {all}");
 }
+
+/// "Tak" is yes in Polish and thanks in Danish: what the mail program wrote tells which.
+#[test]
+fn a_word_of_two_languages_is_read_by_what_stands_around_it() {
+    let clients = clients();
+    for (language, answer) in [("pl", Answer::Yes), ("da", Answer::Unclear)] {
+        let own: Vec<&Client> =
+            clients.iter().filter(|client| client.language == language).collect();
+        assert!(!own.is_empty());
+        for client in own {
+            assert_eq!(read(client, "Tak"), answer, "{}", client.name);
+        }
+    }
+    let bare = Client { name: "none".into(), language: "pl".into(), text: "{answer}".into() };
+    assert_eq!(read(&bare, "Tak"), Answer::Unclear);
+}

@@ -366,6 +366,29 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_shows_a_mail_to_staff_and_opens_nothing() {
+        let rule = |name: &str, pattern: &str, weight: i32, more: &str| {
+            format!(
+                "[[rule]]\nname = \"{name}\"\nin = \"own-words\"\nweight = {weight}\n{more}any = ['{pattern}']\nexamples = ['{pattern}']\n"
+            )
+        };
+        let hint = rule("hint", "gone", 2, "hint = true\n");
+        let text = format!(
+            "{HEAD}{hint}{}{}",
+            rule("half", "my data", 3, ""),
+            rule("not", "a joke", -10, "")
+        );
+        let set = RuleSet::load([("deletion-request/en.toml", text.as_str())]).unwrap();
+        let sum = |text: &str| {
+            let words = Words::of("", text);
+            set.hear(&words).judge(Kind::DeletionRequest, &mut Vec::new()).sum
+        };
+        assert_eq!(sum("make it all gone"), SUGGESTS_FROM);
+        assert_eq!(sum("make my data gone"), 3);
+        assert_eq!(sum("make it all gone, it was a joke"), -10);
+    }
+
+    #[test]
     fn patterns_cannot_be_made_slow_by_a_text() {
         let text = format!(
             "{HEAD}[[rule]]\nname = \"r\"\nin = \"own-words\"\nweight = 5\nany = ['(a+)+$']\nexamples = ['aa']"

@@ -1,6 +1,6 @@
 //! HTML → the text that its reader sees, with what it quotes marked by `>`.
 //!
-//! One pass over the bytes with a stack of open elements, so that deep nesting costs nothing.
+//! One pass over its pieces with a stack of open elements, so that deep nesting costs nothing.
 //! Only the decoding of entities is mail-parser's; its own conversion knows neither blocks nor
 //! quotations nor what is hidden.
 
@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use mail_parser::decoders::html::add_html_token;
 use regex::Regex;
+
+use crate::mail::markup::{Piece, Tag, folded, hides, is_block, pieces};
 
 /// Elements that are kept open at once; deeper ones are read as their parents.
 const OPEN_MAX: usize = 2_000;
@@ -31,8 +33,6 @@ impl Look {
 }
 
 struct Reader<'a> {
-    html: &'a str,
-    at: usize,
     out: String,
     /// The line that is being written, and whether it is quoted.
     line: String,
@@ -44,15 +44,11 @@ struct Reader<'a> {
     /// Since a reply header that has no end: everything below it is quoted.
     rest_quoted: bool,
     may_quote: bool,
-    /// No quotation mark stands in the rest, so that none is looked for again.
-    unquoted: bool,
 }
 
 /// The visible text of an HTML part, with quoted lines marked by `> `.
 pub fn text_of_html(html: &str) -> String {
     let mut reader = Reader {
-        html,
-        at: 0,
         out: String::with_capacity(html.len() / 2),
         line: String::new(),
         line_quoted: false,
@@ -62,105 +58,38 @@ pub fn text_of_html(html: &str) -> String {
         look: Look::default(),
         rest_quoted: false,
         may_quote: may_quote(html),
-        unquoted: false,
     };
-    reader.read();
+    for piece in pieces(html) {
+        match piece {
+            Piece::Text(text) => reader.text(text),
+            Piece::Opens(tag) => reader.start_tag(&tag),
+            Piece::Closes(name) => reader.end_tag(name),
+        }
+    }
+    reader.end_line();
     reader.out
 }
 
 impl<'a> Reader<'a> {
-    fn rest(&self) -> &'a str {
-        self.html.get(self.at..).unwrap_or_default()
-    }
-
-    fn read(&mut self) {
-        while !self.rest().is_empty() {
-            let rest = self.rest();
-            let text = memchr::memchr(b'<', rest.as_bytes()).unwrap_or(rest.len());
-            self.text(rest.get(..text).unwrap_or_default());
-            self.at += text;
-            if text < rest.len() {
-                self.tag();
-            }
-        }
-        self.end_line();
-    }
-
-    /// What begins with `<`: a comment, a tag, or only a sign.
-    fn tag(&mut self) {
-        let rest = self.rest();
-        if rest.starts_with("<!--") {
-            self.at += rest.find("-->").map_or(rest.len(), |end| end + 3);
-            return;
-        }
-        let mut after = rest.chars().skip(1);
-        let begins = match after.next() {
-            Some('/') => after.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '!'),
-            Some(c) => c.is_ascii_alphabetic() || matches!(c, '!' | '?'),
-            None => false,
-        };
-        if !begins {
-            self.text("<");
-            self.at += 1;
-            return;
-        }
-        let length = self.tag_length(rest);
-        let inside = rest.get(1..length).unwrap_or_default().trim_end_matches('>');
-        self.at += length;
-        match inside.strip_prefix('/') {
-            Some(name) => self.end_tag(name_of(name)),
-            None => self.start_tag(inside),
-        }
-    }
-
-    /// Octets up to the `>` that no attribute's quotation marks hold.
-    fn tag_length(&mut self, rest: &str) -> usize {
-        let mut mark = None;
-        if !self.unquoted {
-            for (at, byte) in rest.bytes().enumerate() {
-                match (mark, byte) {
-                    (None, b'>') => return at + 1,
-                    // Only behind `=`: elsewhere it is an apostrophe.
-                    (None, b'"' | b'\'')
-                        if rest
-                            .get(..at)
-                            .is_some_and(|before| before.trim_end().ends_with('=')) =>
-                    {
-                        mark = Some(byte);
-                    }
-                    (Some(open), byte) if open == byte => mark = None,
-                    _ => {}
-                }
-            }
-            self.unquoted = true;
-        }
-        memchr::memchr(b'>', rest.as_bytes()).map_or(rest.len(), |end| end + 1)
-    }
-
-    fn start_tag(&mut self, inside: &'a str) {
-        let name = name_of(inside);
-        let is = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
-        if is(&["style", "script", "title", "template", "noembed"]) {
-            return self.skip_to_end_of(name);
-        }
-        if is(&["br"]) {
+    fn start_tag(&mut self, tag: &Tag<'a>) {
+        let Tag { name, attributes } = *tag;
+        if tag.is(&["br"]) {
             return self.break_line();
         }
-        let attributes = inside.get(name.len()..).unwrap_or_default();
         let looked_at = self.may_quote && attributes.len() > 4;
         let begins = if looked_at { quotes(attributes) } else { Quotes::default() };
-        if is(BLOCKS) || begins.rest || begins.element {
+        if is_block(name) || begins.rest || begins.element {
             self.end_line();
-        } else if is(&["td", "th"]) && !self.line.is_empty() {
+        } else if tag.is(&["td", "th"]) && !self.line.is_empty() {
             self.line.push('\t');
             self.space = false;
         }
         self.rest_quoted |= begins.rest;
-        let blockquote = is(&["blockquote"]) && !is_indent(attributes);
-        if is(VOID) || inside.ends_with('/') || self.open.len() >= OPEN_MAX {
+        let blockquote = tag.is(&["blockquote"]) && !is_indent(attributes);
+        if tag.is_void() || self.open.len() >= OPEN_MAX {
             return;
         }
-        if is(&["pre"]) {
+        if tag.is(&["pre"]) {
             self.preformatted += 1;
         }
         self.open.push((name, self.look));
@@ -170,8 +99,7 @@ impl<'a> Reader<'a> {
     }
 
     fn end_tag(&mut self, name: &str) {
-        let is_block = BLOCKS.iter().any(|other| name.eq_ignore_ascii_case(other));
-        if is_block {
+        if is_block(name) {
             self.end_line();
         }
         if name.eq_ignore_ascii_case("p") && !self.out.ends_with("\n\n") && !self.out.is_empty() {
@@ -186,16 +114,6 @@ impl<'a> Reader<'a> {
             self.look = *look;
             self.open.truncate(self.open.len() - up - 1);
         }
-    }
-
-    fn skip_to_end_of(&mut self, name: &str) {
-        let rest = self.rest().as_bytes();
-        let end = memchr::memchr_iter(b'<', rest).find(|at| {
-            let tag = rest.get(at + 1..at + 2 + name.len()).unwrap_or_default();
-            tag.first() == Some(&b'/')
-                && tag.get(1..).is_some_and(|other| other.eq_ignore_ascii_case(name.as_bytes()))
-        });
-        self.at += end.unwrap_or(rest.len());
     }
 
     fn text(&mut self, text: &str) {
@@ -292,53 +210,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-const BLOCKS: &[&str] = &[
-    "p",
-    "div",
-    "tr",
-    "li",
-    "ul",
-    "ol",
-    "table",
-    "blockquote",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "hr",
-    "pre",
-    "section",
-    "article",
-    "header",
-    "footer",
-    "center",
-    "dl",
-    "dt",
-    "dd",
-    "form",
-    "address",
-    "body",
-    "html",
-    "fieldset",
-    "tbody",
-    "main",
-    "aside",
-    "details",
-    "summary",
-    "option",
-];
-const VOID: &[&str] = &[
-    "area", "base", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr",
-    "br",
-];
-
-fn name_of(inside: &str) -> &str {
-    let end = inside.find(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>'));
-    inside.get(..end.unwrap_or(inside.len())).unwrap_or_default()
-}
-
 /// What an element begins to quote.
 #[derive(Clone, Copy, Default)]
 struct Quotes {
@@ -387,23 +258,9 @@ fn look_of(attributes: &str, inherited: Look) -> Look {
     if attributes.len() < 5 || !STYLED.is_match(attributes) {
         return look;
     }
-    let folded: String = attributes
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .take(2_000)
-        .collect::<String>()
-        .to_ascii_lowercase();
+    let folded = folded(attributes);
     let has = |words: &[&str]| words.iter().any(|word| folded.contains(word));
-    look.hidden |= has(&[
-        "display:none",
-        "visibility:hidden",
-        "mso-hide:all",
-        "opacity:0;",
-        "opacity:0\"",
-        "max-height:0",
-    ]) || attributes
-        .split_ascii_whitespace()
-        .any(|word| word == "hidden" || word == "hidden=\"\"");
+    look.hidden |= hides(attributes);
     look.painted |= has(&["background", "bgcolor"])
         && !has(&["background:transparent", "background-color:transparent"])
         && !has(&[
