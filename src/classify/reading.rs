@@ -196,7 +196,7 @@ impl<'a> Reading<'a> {
 
     /// A form's notification that no rule knows is no request of its sender.
     fn unless_of_a_form(&mut self, mail: &Mail, answerable: Answerable) -> Verdict {
-        self.form = form::unknown(mail, self.rules);
+        self.form = form::unknown(mail, self.desk, self.rules);
         match self.form {
             Some(_) => Verdict::ForStaff(ForStaff::FormNotOurs),
             None => Verdict::Request(answerable),

@@ -62,6 +62,11 @@ impl Html {
         Html(source)
     }
 
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        &self.0
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -88,7 +88,7 @@ fn a_sample_of_kills() {
 
 /// All of them: every step of every scenario, and second kills after each.
 #[test]
-#[ignore = "takes an hour: see tests/README.md"]
+#[ignore = "takes a quarter of an hour: see tests/README.md"]
 fn all() {
     let each = std::env::var("KILLED_PAIRS").ok().and_then(|each| each.parse().ok());
     kill_in_all_scenarios(Extent::Whole(each.unwrap_or(PAIRS_EACH))).report();

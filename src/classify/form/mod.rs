@@ -10,6 +10,7 @@ pub mod sheet;
 use serde::Deserialize;
 
 use super::rules::{Evidence, Kind, RuleSet, Strength};
+use super::text::addresses;
 use super::words::Words;
 use super::{Desk, ForStaff, LeftAlone, Verdict};
 use crate::mail::sender_auth::SenderAuth;
@@ -178,8 +179,15 @@ fn not_ours(
 
 /// The entry of a form that no rule knows, when a mail is one: it has a field for a message, and
 /// one with another address than its sender's. A person who writes so does not mind a look.
-pub(super) fn unknown(mail: &Mail, rules: &RuleSet) -> Option<FormEntry> {
+pub(super) fn unknown(mail: &Mail, desk: &Desk, rules: &RuleSet) -> Option<FormEntry> {
     let author = mail.author.address()?;
+    // Most mails name nobody else, and need not be read as a form.
+    let is_another =
+        |named: &EmailAddress| !named.same_mailbox(author) && !named.same_mailbox(&desk.address);
+    let mut texts = [mail.text.0.as_str(), mail.html.source()].into_iter();
+    if !texts.any(|text| text.contains("&#") || addresses(text).iter().any(is_another)) {
+        return None;
+    }
     let sheet = Sheet::of(mail);
     let reading = rules.form(GENERIC)?.read(&sheet, None);
     let is_entry = !reading.fields.text(labels::Kind::Message).is_empty()
