@@ -21,11 +21,6 @@ use crate::store::inbox::{Attempt, Handled, Outcome, READ_ATTEMPTS_MAX, Traits};
 
 /// When this inbox was looked at for the first time; the mailbox's name follows.
 const FIRST_START: &str = "first_start_at";
-
-fn first_start_of(mailbox_name: &str) -> String {
-    format!("{FIRST_START} {mailbox_name}")
-}
-
 /// How far the clocks of mail server and desk may differ.
 const CLOCKS_DIFFER_MINUTES: i64 = 60;
 
@@ -290,6 +285,11 @@ impl Reading {
     }
 }
 
+fn first_start_of(mailbox_name: &str) -> String {
+    format!("{FIRST_START} {mailbox_name}")
+}
+
+/// By what a message that was read is known again.
 fn traits(read: &Read) -> Traits<'_> {
     let thread = read.mail.as_ref().ok().and_then(|mail| {
         let own_id = mail.headers.first("message-id").and_then(message_id)?;

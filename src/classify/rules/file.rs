@@ -97,6 +97,7 @@ struct Rule {
     /// In place of patterns, with `in = "whole"`: see [`Phrases`].
     #[serde(default)]
     begins: Vec<String>,
+    /// What may stand before these and says nothing.
     #[serde(default)]
     opens: Vec<String>,
     #[serde(default)]
@@ -105,6 +106,7 @@ struct Rule {
     greets: Vec<String>,
     #[serde(default)]
     closes: Vec<String>,
+    /// One slip in a longer word is overlooked.
     #[serde(default)]
     slips: bool,
     #[serde(default)]
