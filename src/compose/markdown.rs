@@ -167,22 +167,26 @@ fn wrap(block: &str, first: &str, rest: &str) -> String {
     let mut out = String::new();
     let mut prefix = first;
     for line in block.lines() {
-        let mut current = prefix.to_owned();
-        let mut empty = true;
+        out.push_str(prefix);
+        let mut width = prefix.chars().count();
+        let mut is_empty = true;
         for word in line.split_whitespace() {
-            if !empty && current.chars().count() + 1 + word.chars().count() > COLUMNS {
-                out.push_str(current.trim_end());
+            let wide = word.chars().count();
+            if !is_empty && width + 1 + wide > COLUMNS {
                 out.push('\n');
-                current = rest.to_owned();
-                empty = true;
+                out.push_str(rest);
+                width = rest.chars().count();
+                is_empty = true;
             }
-            if !empty {
-                current.push(' ');
+            if !is_empty {
+                out.push(' ');
+                width += 1;
             }
-            current.push_str(word);
-            empty = false;
+            out.push_str(word);
+            width += wide;
+            is_empty = false;
         }
-        out.push_str(current.trim_end());
+        out.truncate(out.trim_end_matches(' ').len());
         out.push('\n');
         prefix = rest;
     }
@@ -218,7 +222,7 @@ pub fn to_html(markdown: &str, language: &str) -> String {
     for event in TextMergeStream::new(Parser::new(markdown)) {
         match event {
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
-                text.split_inclusive(' ').for_each(|word| body.push_str(&html_of(word)));
+                push_words(&mut body, &text);
             }
             Event::Code(text) => {
                 body.push_str(&format!("<code style=\"{CODE}\">{}</code>", escape_html(&text)));
@@ -331,27 +335,42 @@ fn close_tag(tag: TagEnd) -> &'static str {
     }
 }
 
-/// A word; a masked address is not broken inside where it fits into a line.
-fn html_of(word: &str) -> String {
-    let (word, space) = word.strip_suffix(' ').map_or((word, ""), |word| (word, " "));
-    if word.contains('…') && word.contains('@') {
-        return format!("<span style=\"{WHOLE}\">{}</span>{space}", escape_html(word));
+/// Text; a masked address is not broken inside where it fits into a line.
+fn push_words(out: &mut String, text: &str) {
+    if !text.contains('…') {
+        return push_escaped(out, text);
     }
-    escape_html(word) + space
+    for word in text.split_inclusive(' ') {
+        match word.trim_end_matches(' ') {
+            whole if whole.contains('…') && whole.contains('@') => {
+                out.push_str(&format!("<span style=\"{WHOLE}\">{}</span>", escape_html(whole)));
+                out.push_str(word.get(whole.len()..).unwrap_or_default());
+            }
+            _ => push_escaped(out, word),
+        }
+    }
 }
 
 fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
+    push_escaped(&mut out, text);
     out
+}
+
+fn push_escaped(out: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['<', '>', '&', '"']) {
+        let (before, here) = rest.split_at(at);
+        out.push_str(before);
+        out.push_str(match here.as_bytes().first() {
+            Some(b'<') => "&lt;",
+            Some(b'>') => "&gt;",
+            Some(b'&') => "&amp;",
+            _ => "&quot;",
+        });
+        rest = here.get(1..).unwrap_or_default();
+    }
+    out.push_str(rest);
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::templates::{ENGLISH, TemplateProblem, Templates};
 use super::words::Words;
 use super::{Identity, markdown};
 use crate::case::deadline::day_of;
-use crate::case::verification::{Purpose, TokenKey, mark, staff_mark};
+use crate::case::verification::{Purpose, Token, TokenKey, mark, staff_mark};
 use crate::case::work::Kept;
 use crate::case::{Case, Letter, LetterKind, Policy, Role};
 use crate::mail::EmailAddress;
@@ -121,40 +121,32 @@ pub fn compose(
 impl Outgoing {
     /// Puts the tokens where their marks are: what goes over the wire, and the reverse-path.
     pub fn filled(&self, key: &TokenKey, letter: LetterKind, nonce: &str) -> (String, Vec<u8>) {
-        let (mut path, mut message) = (self.return_path.clone(), self.message.clone());
-        for purpose in Purpose::ALL {
-            let token = key.token(purpose, letter, nonce);
-            let mark = mark(purpose, nonce);
-            path = path.replace(&mark, token.reveal());
-            message = replace_mark(&message, &mark, token.reveal());
-        }
-        for about in &self.about {
-            let token = key.staff_token(letter, nonce, about);
-            message = replace_mark(&message, &staff_mark(nonce, about), token.reveal());
-        }
-        (path, message.into_bytes())
+        let of_all = Purpose::ALL.iter().map(|purpose| {
+            (mark(*purpose, nonce), key.token(*purpose, letter, nonce))
+        });
+        let of_staff = self.about.iter().map(|about| {
+            (staff_mark(nonce, about), key.staff_token(letter, nonce, about))
+        });
+        let tokens: Vec<(String, Token)> = of_all.chain(of_staff).collect();
+        let fill = |text: &str| replace_marks(text, nonce, &tokens);
+        (fill(&self.return_path), fill(&self.message).into_bytes())
     }
 }
 
-/// Replaces every `mark` by the equally long `token`, also where quoted-printable broke it
-/// over two lines (RFC 2045 §6.7 rule 5); the breaks stay where they are.
-fn replace_mark(text: &str, mark: &str, token: &str) -> String {
+/// Replaces every mark by its equally long token, also where quoted-printable broke it over two
+/// lines (RFC 2045 §6.7 rule 5); the breaks stay where they are.
+fn replace_marks(text: &str, nonce: &str, tokens: &[(String, Token)]) -> String {
     let mut out = String::with_capacity(text.len());
-    let Some(first) = mark.chars().next() else { return text.to_owned() };
+    // Each mark begins with the letter's nonce.
+    let Some(first) = nonce.chars().next() else { return text.to_owned() };
     let mut rest = text;
     while let Some(at) = rest.find(first) {
         let (before, here) = rest.split_at(at);
         out.push_str(before);
-        rest = match match_mark(here, mark, token) {
-            Some((written, length)) => {
-                out.push_str(&written);
-                here.get(length..).unwrap_or_default()
-            }
-            None => {
-                out.push(first);
-                here.get(first.len_utf8()..).unwrap_or_default()
-            }
-        };
+        let found = tokens.iter().find_map(|(mark, token)| match_mark(here, mark, token.reveal()));
+        let (written, length) = found.unwrap_or_else(|| (first.to_string(), first.len_utf8()));
+        out.push_str(&written);
+        rest = here.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
     out
@@ -162,9 +154,9 @@ fn replace_mark(text: &str, mark: &str, token: &str) -> String {
 
 fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
     const SOFT_BREAK: &str = "=\r\n";
-    // Nearly every text fails here already: a mark begins with the letter's nonce.
-    let second = mark.get(..2)?;
-    if !text.starts_with(second) && !text.get(1..)?.starts_with(SOFT_BREAK) {
+    // Nearly every text fails here already.
+    let begun = mark.get(..2)?;
+    if !text.starts_with(begun) && !text.get(1..)?.starts_with(SOFT_BREAK) {
         return None;
     }
     let (mut written, mut rest) = (String::with_capacity(mark.len() + 3), text);

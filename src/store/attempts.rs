@@ -57,7 +57,7 @@ impl Tx {
     /// Storage errors.
     pub async fn claim(&mut self, letters: &[(i64, Outgoing)]) -> Result<()> {
         const SQL: &str = "UPDATE outbox SET status = 'claimed', attempts = attempts + 1, outgoing = value -> 1 \
-            FROM json_each(?) WHERE outbox.id = value ->> 0";
+            FROM jsonb_each(?) WHERE outbox.id = value ->> 0";
         let query = sqlx::query(SQL).bind(serde_json::to_string(letters)?);
         query.execute(self.connection()).await?;
         Ok(())

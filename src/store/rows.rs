@@ -23,29 +23,29 @@ pub(super) struct Rows {
 }
 
 const OPENED: &str = "INSERT INTO cases (id, reference, address_key, state, source, received_at, work) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, '{}' FROM json_each(?)";
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, '{}' FROM jsonb_each(?)";
 const CHANGED: &str = "UPDATE cases SET state = value ->> 1, resolution = value ->> 2, role = value ->> 3, \
     expires_at = value ->> 4, confirmed_at = value ->> 5, confirmed_by = value ->> 6, due_on = value ->> 7, \
     law_due_on = value ->> 8, redirect_ends_at = value ->> 9, closed_at = value ->> 10, work = value ->> 11, \
-    look_at = value ->> 12 FROM json_each(?) WHERE cases.id = value ->> 0";
+    look_at = value ->> 12 FROM jsonb_each(?) WHERE cases.id = value ->> 0";
 const SUBJECTS: &str = "INSERT INTO subjects (case_id, address, language) \
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)";
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?)";
 const JOURNAL: &str = "INSERT INTO journal (seq, reference, at, event, reason, decided, detail_hash, content, hash) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
-    value ->> 7, value ->> 8 FROM json_each(?)";
+    value ->> 7, value ->> 8 FROM jsonb_each(?)";
 const DETAILS: &str = "INSERT INTO details (seq, salt, text) \
-    SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)";
+    SELECT value ->> 0, value ->> 1, value ->> 2 FROM jsonb_each(?)";
 const EVIDENCE: &str = "INSERT INTO evidence (case_id, at, deed, facts) \
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?)";
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM jsonb_each(?)";
 const LETTERS: &str = "INSERT INTO outbox (case_id, kind, \"values\", recipient, address_key, nonce, to_staff, about, \
     in_reply_to, class, origin, hold, written_at, due_at, status) \
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, \
     value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, 'waiting' \
-    FROM json_each(?)";
+    FROM jsonb_each(?)";
 const MESSAGES: &str = "UPDATE inbox SET sha256 = value ->> 1, outcome = value ->> 2, reason = value ->> 3, \
     case_id = value ->> 4, proposed = value ->> 5, excerpt = value ->> 6, handled_at = value ->> 7, \
     thread_key = value ->> 8 \
-    FROM json_each(?) WHERE inbox.id = value ->> 0";
+    FROM jsonb_each(?) WHERE inbox.id = value ->> 0";
 
 impl Rows {
     /// Statements with what they write, in the order in which tables name each other.

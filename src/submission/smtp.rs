@@ -1,8 +1,7 @@
-//! SMTP submission by lettre's connection, one command at a time, so that it is known which
-//! side of the final dot a failure was on. Its pool is not used: a send that is cancelled
-//! there leaves an answer behind that the next one takes for its own.
+//! SMTP submission by lettre's connection, command by command, so that it is known which side of
+//! the final dot a failure was on. Its pool is not used: a send that is cancelled there leaves
+//! an answer behind that the next one takes for its own.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
 };
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 use rustls::pki_types::ServerName;
@@ -73,6 +72,8 @@ pub struct SmtpSettings {
 /// An open connection that is logged in.
 pub(super) struct Connection {
     smtp: AsyncSmtpConnection,
+    /// The server takes several commands at once (RFC 2920).
+    is_pipelining: bool,
     /// It has taken a letter already.
     is_used: bool,
 }
@@ -86,15 +87,31 @@ impl std::fmt::Debug for Connection {
 impl SmtpSettings {
     /// Connects and logs in.
     pub(super) async fn connect(&self) -> Result<Connection> {
-        match &self.login {
-            None => Ok(Connection::new(self.open().await?)),
+        let mut smtp = match &self.login {
+            None => self.open().await?,
             Some((username, SignIn::Password(password))) => {
-                self.show_password(username, password).await
+                self.show_password(username, password).await?
             }
             Some((username, SignIn::OAuth2(tokens))) => {
                 let attempt = |token| self.show_token(username, token);
-                tokens.log_in(&self.host, attempt).await
+                tokens.log_in(&self.host, attempt).await?
             }
+        };
+        let is_pipelining = self.offers_pipelining(&mut smtp).await?;
+        Ok(Connection { smtp, is_pipelining, is_used: false })
+    }
+
+    /// Asks once more what the server can do: lettre keeps only what it uses itself.
+    async fn offers_pipelining(&self, smtp: &mut AsyncSmtpConnection) -> Result<bool> {
+        let place = format!("{}:{}", self.host, self.port);
+        let ehlo = Ehlo::new(ClientId::Domain(self.hello.clone()));
+        match timeout(CONNECT_TIMEOUT, smtp.command(ehlo)).await {
+            Ok(Ok(answer)) => {
+                Ok(answer.message().any(|line| line.eq_ignore_ascii_case("PIPELINING")))
+            }
+            Ok(Err(why)) if why.is_permanent() => Ok(false),
+            Ok(Err(why)) => Err(because(&why, format!("{place} hangs up: {}", in_words(&why)))),
+            Err(_) => bail!("{place} does not answer within 30 seconds"),
         }
     }
 
@@ -131,7 +148,11 @@ impl SmtpSettings {
         Ok(connection)
     }
 
-    async fn show_password(&self, username: &str, password: &SecretString) -> Result<Connection> {
+    async fn show_password(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<AsyncSmtpConnection> {
         let mut connection = self.open().await?;
         let place = format!("{}:{}", self.host, self.port);
         let credentials =
@@ -141,12 +162,16 @@ impl SmtpSettings {
             .await
             .with_context(|| format!("{place}: the login was not answered"))?
             .map_err(|why| login_failed(&why, &place))?;
-        Ok(Connection::new(connection))
+        Ok(connection)
     }
 
     /// XOAUTH2, step by step: lettre takes the server's explanation (334) for an end, and leaves
     /// the refusal itself unread.
-    async fn show_token(&self, username: &str, token: SecretString) -> Result<Connection> {
+    async fn show_token(
+        &self,
+        username: &str,
+        token: SecretString,
+    ) -> Result<AsyncSmtpConnection> {
         let mut connection = self.open().await?;
         let place = format!("{}:{}", self.host, self.port);
         if !connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
@@ -161,15 +186,15 @@ impl SmtpSettings {
             .await
             .with_context(|| format!("{place}: the login was not answered"))?;
         match answered {
-            Ok(answer) if answer.has_code(235) => Ok(Connection::new(connection)),
+            Ok(answer) if answer.has_code(235) => Ok(connection),
             Ok(answer) => bail!("{place} answers the login with {}", answer.code()),
             Err(why) if why.is_permanent() => Err(anyhow!(TokenRefused)),
             Err(why) => bail!("{place} does not take the login now: {}", in_words(&why)),
         }
     }
 
-    /// A connection that sends each write at once: lettre writes the final dot apart, and Nagle's
-    /// algorithm would keep that back until the server's delayed acknowledgement, 40 ms a letter.
+    /// A connection that sends each write at once: Nagle's algorithm would keep the end of a letter
+    /// back until the server's delayed acknowledgement, 40 ms.
     async fn stream(&self) -> Result<Box<dyn AsyncTokioStream>> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
@@ -208,10 +233,6 @@ impl SmtpSettings {
 }
 
 impl Connection {
-    fn new(smtp: AsyncSmtpConnection) -> Connection {
-        Connection { smtp, is_used: false }
-    }
-
     /// One envelope, one mail.
     pub(super) async fn submit(&mut self, parcel: &Parcel) -> End {
         let connection = &mut self.smtp;
@@ -229,21 +250,26 @@ impl Connection {
             }
             parameters.push(MailParameter::SmtpUtfEight);
         }
-        let mail = Mail::new(Some(from), parameters);
-        if let Err(end) = before_dot(connection, mail, TAKEN, Refused::Anything).await {
-            return self.not_for_good(end);
-        }
-        let recipient = Rcpt::new(to, Vec::new());
-        if let Err(end) = before_dot(connection, recipient, TAKEN, Refused::Recipient).await {
-            return end;
+        let mut mail = Mail::new(Some(from), parameters).to_string();
+        let mut recipient = Rcpt::new(to, Vec::new()).to_string();
+        let mut data = Data.to_string();
+        if self.is_pipelining {
+            // All at once; after the first answer nothing is left to say but to hear the others.
+            mail = mail + &std::mem::take(&mut recipient) + &std::mem::take(&mut data);
         }
         step("before-data");
-        if let Err(end) = before_dot(connection, Data, GO_ON, Refused::Anything).await {
+        if let Err(end) = before_dot(connection, &mail, TAKEN, Refused::Anything).await {
+            return self.not_for_good(end);
+        }
+        if let Err(end) = before_dot(connection, &recipient, TAKEN, Refused::Recipient).await {
+            return end;
+        }
+        if let Err(end) = before_dot(connection, &data, GO_ON, Refused::Anything).await {
             return self.not_for_good(end);
         }
         step("after-data");
         step("before-dot");
-        let sent = timeout(DOT_TIMEOUT, connection.message(&parcel.bytes)).await;
+        let sent = timeout(DOT_TIMEOUT, connection.command(with_dot(&parcel.bytes))).await;
         step("after-dot");
         match sent {
             Ok(Ok(answer)) if answer.code().severity == TAKEN => {
@@ -275,9 +301,9 @@ impl Connection {
 }
 
 /// A command before the final dot: whatever goes wrong, nothing was taken.
-async fn before_dot<C: Display>(
+async fn before_dot(
     connection: &mut AsyncSmtpConnection,
-    command: C,
+    command: &str,
     expected: Severity,
     refused: Refused,
 ) -> Result<Response, End> {
@@ -293,6 +319,15 @@ async fn before_dot<C: Display>(
             .unwrap_or_else(|| End::NotTried(Failure::new(trouble_of(&why), in_words(&why))))),
         Err(_) => Err(End::Temporary("no answer within five minutes".to_owned())),
     }
+}
+
+/// A mail as it goes over the wire, in one piece: its dots doubled (RFC 5321 §4.5.2), and the
+/// final one.
+fn with_dot(mail: &[u8]) -> String {
+    // A mail begins with a header, not with a dot.
+    let mut lines = String::from_utf8_lossy(mail).replace("\r\n.", "\r\n..");
+    lines.push_str(if lines.ends_with("\r\n") { ".\r\n" } else { "\r\n.\r\n" });
+    lines
 }
 
 /// What a refusal means; none when there was no whole answer.
