@@ -1,5 +1,8 @@
 //! Letters leave the desk: released within their budgets, composed once, claimed, settled.
 
+use std::panic::resume_unwind;
+use std::thread;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
@@ -9,7 +12,7 @@ use super::digest::brief;
 use crate::case::deadline::day_of;
 use crate::case::identity::{Show, card};
 use crate::case::{Event, Letter, LetterKind};
-use crate::compose::message::Draft;
+use crate::compose::message::{ComposeError, Draft};
 use crate::compose::{Outgoing, compose};
 use crate::config::{MailCommands, Mode};
 use crate::mail::EmailAddress;
@@ -25,6 +28,8 @@ use crate::trouble::{Failure, Trouble};
 /// Letters that one worker takes at a time. Whatever is claimed when the process dies counts as
 /// perhaps sent, and is tried once more, alone.
 const LETTERS_AT_ONCE: usize = 50;
+/// Letters from which on a second thread helps to compose them.
+const WORTH_A_THREAD: usize = 8;
 
 impl Bot {
     /// Lets letters go that may go, and starts the days of verifications. `true` when it
@@ -164,17 +169,30 @@ impl Bot {
         }
         let cases: Vec<CaseId> = due.iter().filter_map(|letter| letter.case).collect();
         let cases = tx.cases_of(&cases).await?;
-        let (mut parcels, mut claimed) = (Vec::new(), Vec::new());
-        for letter in due {
+        let mut to_write = Vec::with_capacity(due.len());
+        for mut letter in due {
             let stored = letter.case.and_then(|id| cases.get(&id));
-            match self.composed(&letter, stored).await? {
-                Ok(outgoing) => {
-                    parcels.extend(self.parcel(&letter, &outgoing));
-                    claimed.push((letter.id, outgoing));
+            if let Some(stored) = stored.filter(|_| letter.letter.kind.is_for_staff())
+                && letter.outgoing.is_none()
+            {
+                letter.letter = self.briefed(&letter.letter, stored.clone()).await?;
+            }
+            to_write.push((letter, stored));
+        }
+        let written = in_halves(&to_write, |(letter, stored)| {
+            self.composed(letter, *stored)
+                .map(|outgoing| (self.parcel(letter, &outgoing), (letter.id, outgoing)))
+        });
+        let (mut parcels, mut claimed) = (Vec::new(), Vec::new());
+        for ((letter, _), written) in to_write.iter().zip(written) {
+            match written {
+                Ok((parcel, outgoing)) => {
+                    parcels.extend(parcel);
+                    claimed.push(outgoing);
                 }
                 Err(why) => {
                     error!(letter = letter.id, %why, "a letter cannot be composed");
-                    tx.refuse(letter.id, &why, now).await?;
+                    tx.refuse(letter.id, &why.to_string(), now).await?;
                     self.letter_failed(&mut tx, letter.letter.kind, letter.case).await?;
                 }
             }
@@ -186,31 +204,21 @@ impl Bot {
         Ok(parcels)
     }
 
-    /// The bytes that were fixed before, or those of now. The inner error is a letter that
-    /// cannot be composed.
-    async fn composed(
-        &self,
-        due: &Due,
-        stored: Option<&StoredCase>,
-    ) -> Result<Result<Outgoing, String>> {
+    /// The bytes that were fixed before, or those of now.
+    fn composed(&self, due: &Due, stored: Option<&StoredCase>) -> Result<Outgoing, ComposeError> {
         if let Some(outgoing) = &due.outgoing {
-            return Ok(Ok(outgoing.clone()));
+            return Ok(outgoing.clone());
         }
-        let briefed = match stored.filter(|_| due.letter.kind.is_for_staff()) {
-            Some(stored) => Some(self.briefed(&due.letter, stored.clone()).await?),
-            None => None,
-        };
         let language = &self.settings.identity.language;
         let draft = Draft {
-            letter: briefed.as_ref().unwrap_or(&due.letter),
+            letter: &due.letter,
             case: stored.map(|stored| &stored.case),
             to: &due.to,
             nonce: &due.nonce,
             in_reply_to: due.in_reply_to.as_deref(),
             language: stored.map_or(language, |stored| &stored.language),
         };
-        let composed = compose(&draft, &self.settings.identity, &self.templates, self.clock.now());
-        Ok(composed.map_err(|why| why.to_string()))
+        compose(&draft, &self.settings.identity, &self.templates, self.clock.now())
     }
 
     /// A letter to staff about a case, with what there is to know of it now.
@@ -285,4 +293,21 @@ impl Bot {
         tx.happen(&happening, &self.settings.terms(), self.clock.now()).await?;
         Ok(())
     }
+}
+
+/// Does the same with each, on two threads when they are many.
+fn in_halves<T: Sync, R: Send>(all: &[T], each: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let (others, mine) = all.split_at(if all.len() < WORTH_A_THREAD { 0 } else { all.len() / 2 });
+    thread::scope(|scope| {
+        let begun = (!others.is_empty())
+            .then(|| scope.spawn(|| others.iter().map(&each).collect::<Vec<R>>()));
+        let mine: Vec<R> = mine.iter().map(&each).collect();
+        let mut done = match begun.map(|begun| begun.join()) {
+            Some(Ok(done)) => done,
+            Some(Err(panic)) => resume_unwind(panic),
+            None => Vec::new(),
+        };
+        done.extend(mine);
+        done
+    })
 }

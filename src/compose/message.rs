@@ -121,45 +121,58 @@ pub fn compose(
 impl Outgoing {
     /// Puts the tokens where their marks are: what goes over the wire, and the reverse-path.
     pub fn filled(&self, key: &TokenKey, letter: LetterKind, nonce: &str) -> (String, Vec<u8>) {
-        let of_all = Purpose::ALL.iter().map(|purpose| {
-            (mark(*purpose, nonce), key.token(*purpose, letter, nonce))
-        });
-        let of_staff = self.about.iter().map(|about| {
-            (staff_mark(nonce, about), key.staff_token(letter, nonce, about))
-        });
+        let of_all = Purpose::ALL
+            .iter()
+            .map(|purpose| (mark(*purpose, nonce), key.token(*purpose, letter, nonce)));
+        let of_staff = self
+            .about
+            .iter()
+            .map(|about| (staff_mark(nonce, about), key.staff_token(letter, nonce, about)));
         let tokens: Vec<(String, Token)> = of_all.chain(of_staff).collect();
         let fill = |text: &str| replace_marks(text, nonce, &tokens);
         (fill(&self.return_path), fill(&self.message).into_bytes())
     }
 }
 
+/// How quoted-printable breaks a line.
+const SOFT_BREAK: &str = "=\r\n";
+
 /// Replaces every mark by its equally long token, also where quoted-printable broke it over two
 /// lines (RFC 2045 §6.7 rule 5); the breaks stay where they are.
 fn replace_marks(text: &str, nonce: &str, tokens: &[(String, Token)]) -> String {
     let mut out = String::with_capacity(text.len());
     // Each mark begins with the letter's nonce.
-    let Some(first) = nonce.chars().next() else { return text.to_owned() };
+    let (Some(first), Some(begun)) = (nonce.chars().next(), nonce.get(..2)) else {
+        return text.to_owned();
+    };
     let mut rest = text;
     while let Some(at) = rest.find(first) {
         let (before, here) = rest.split_at(at);
+        let (letter, after) = here.split_at(first.len_utf8());
         out.push_str(before);
-        let found = tokens.iter().find_map(|(mark, token)| match_mark(here, mark, token.reveal()));
-        let (written, length) = found.unwrap_or_else(|| (first.to_string(), first.len_utf8()));
-        out.push_str(&written);
-        rest = here.get(length..).unwrap_or_default();
+        rest = after;
+        // Nearly every text fails here already.
+        if !here.starts_with(begun) && !after.starts_with(SOFT_BREAK) {
+            out.push_str(letter);
+            continue;
+        }
+        let mut matches =
+            tokens.iter().filter_map(|(mark, token)| match_mark(here, mark, token.reveal()));
+        match matches.next() {
+            Some((written, behind)) => {
+                out.push_str(&written);
+                rest = behind;
+            }
+            None => out.push_str(letter),
+        }
     }
     out.push_str(rest);
     out
 }
 
-fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
-    const SOFT_BREAK: &str = "=\r\n";
-    // Nearly every text fails here already.
-    let begun = mark.get(..2)?;
-    if !text.starts_with(begun) && !text.get(1..)?.starts_with(SOFT_BREAK) {
-        return None;
-    }
-    let (mut written, mut rest) = (String::with_capacity(mark.len() + 3), text);
+/// The token in place of a mark that the text begins with, and what stands behind it.
+fn match_mark<'a>(text: &'a str, mark: &str, token: &str) -> Option<(String, &'a str)> {
+    let (mut written, mut rest) = (String::with_capacity(mark.len() + SOFT_BREAK.len()), text);
     for (expected, replacement) in mark.chars().zip(token.chars()) {
         if let (false, Some(after)) = (written.is_empty(), rest.strip_prefix(SOFT_BREAK)) {
             written.push_str(SOFT_BREAK);
@@ -168,7 +181,7 @@ fn match_mark(text: &str, mark: &str, token: &str) -> Option<(String, usize)> {
         rest = rest.strip_prefix(expected)?;
         written.push(replacement);
     }
-    Some((written, text.len() - rest.len()))
+    Some((written, rest))
 }
 
 /// What every template may use, and what this letter adds.

@@ -42,6 +42,8 @@ pub struct CaseId(pub i64);
 const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// Pages of the write-ahead log before they are folded into the file: 16 MiB.
 const WAL_PAGES: &str = "4000";
+/// Rows of one answer that may wait to be taken; at more than that SQLite's thread rests.
+const ROWS_WAITING_MAX: usize = 500;
 /// How long a write waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// So often the daemon waits that long, half a minute in all. Somebody who looks at the
@@ -113,6 +115,7 @@ impl Store {
             .pragma("secure_delete", "ON")
             // What a statement needs to be undone by itself is no business of the disk.
             .pragma("temp_store", "MEMORY")
+            .row_buffer_size(ROWS_WAITING_MAX)
             .pragma("wal_autocheckpoint", WAL_PAGES);
         let context = || format!("Cannot open the database {}", path.display());
         if access == Access::Command && !path.exists() {

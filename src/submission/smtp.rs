@@ -167,11 +167,7 @@ impl SmtpSettings {
 
     /// XOAUTH2, step by step: lettre takes the server's explanation (334) for an end, and leaves
     /// the refusal itself unread.
-    async fn show_token(
-        &self,
-        username: &str,
-        token: SecretString,
-    ) -> Result<AsyncSmtpConnection> {
+    async fn show_token(&self, username: &str, token: SecretString) -> Result<AsyncSmtpConnection> {
         let mut connection = self.open().await?;
         let place = format!("{}:{}", self.host, self.port);
         if !connection.server_info().supports_auth_mechanism(Mechanism::Xoauth2) {
