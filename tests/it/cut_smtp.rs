@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::cutting_proxy::{Cut, CuttingProxy, How, Unit, Way};
 use crate::harness::{DESK, Desk, OFFICER};
 use crate::servers::{MailServers, PASSWORD};
-use crate::smtp_sink::{Reply, SmtpSink, Step};
+use crate::smtp_sink::{Reply, SmtpSink, Step, Takes};
 
 /// A desk whose letters leave through a proxy, in a time of their own.
 struct Post {
@@ -58,11 +58,11 @@ fn message_id(parcel: &Parcel) -> String {
 }
 
 impl Post {
-    fn new() -> Post {
+    fn to_server_that(takes: Takes) -> Post {
         let real = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let unreal = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let desk = real.block_on(Desk::live());
-        let sink = unreal.block_on(SmtpSink::start());
+        let sink = unreal.block_on(SmtpSink::start(takes));
         let proxy = unreal.block_on(CuttingProxy::start(sink.port(), Unit::Octets));
         let line = Submitter::Smtp(Arc::new(settings(proxy.port(), Tls::None, None))).line();
         Post { real, unreal, desk, sink, proxy, line, letters: 0, in_hand: VecDeque::new() }
@@ -153,9 +153,10 @@ impl Post {
 
 /// Every octet of the dialogue; in the middle of the mail, where all octets are alike, some.
 /// `CUT_EVERY_OCTET=1` leaves none out.
-fn cuts(how: How) {
-    let mut post = Post::new();
+fn cuts(how: How, takes: Takes) {
+    let mut post = Post::to_server_that(takes);
     let (dot_at, to_server, to_client) = post.undisturbed();
+    assert_eq!(post.sink.got_several(), takes == Takes::Several);
     let every = std::env::var_os("CUT_EVERY_OCTET").is_some();
     let (head, tail) = (300, dot_at - 60);
     let is_cut = |at: &usize| every || *at < head || *at >= tail || at.is_multiple_of(17);
@@ -165,23 +166,35 @@ fn cuts(how: How) {
     for after in 0..to_client {
         post.survives_cut(Cut { way: Way::ToClient, after, how }, dot_at);
     }
-    println!("{how:?}: a dialogue of {to_server} + {to_client} octets");
+    println!("{how:?}, {takes:?}: a dialogue of {to_server} + {to_client} octets");
 }
 
 #[test]
 fn cut_at_every_octet_by_an_end_of_file() {
-    cuts(How::End);
+    cuts(How::End, Takes::Several);
 }
 
 #[test]
 fn cut_at_every_octet_by_a_reset() {
-    cuts(How::Reset);
+    cuts(How::Reset, Takes::Several);
+}
+
+#[test]
+fn cut_at_every_octet_of_commands_one_by_one() {
+    cuts(How::End, Takes::OneByOne);
+    cuts(How::Reset, Takes::OneByOne);
 }
 
 #[test]
 fn stalled_at_every_command_and_answer() {
-    let mut post = Post::new();
+    stalls(Takes::Several);
+    stalls(Takes::OneByOne);
+}
+
+fn stalls(takes: Takes) {
+    let mut post = Post::to_server_that(takes);
     let (dot_at, to_server, to_client) = post.undisturbed();
+    assert_eq!(post.sink.got_several(), takes == Takes::Several);
     for after in (0..to_client).step_by(5) {
         post.survives_cut(Cut { way: Way::ToClient, after, how: How::Stall }, dot_at);
     }
@@ -254,8 +267,13 @@ fn cut_at_every_record_under_tls() {
 /// Answers at every step, and what may follow: copies, and whether it ends without one.
 #[test]
 fn a_server_that_answers_what_it_should_not_loses_no_letter() {
+    answers_what_it_should_not(Takes::Several);
+    answers_what_it_should_not(Takes::OneByOne);
+}
+
+fn answers_what_it_should_not(takes: Takes) {
     use Step::{Auth, Data, Dot, Ehlo, Greeting, Mail, Rcpt};
-    let mut post = Post::new();
+    let mut post = Post::to_server_that(takes);
     let nonsense: [&[u8]; 18] = [
         b"999 what\r\n",
         b"2\r\n",
@@ -278,7 +296,7 @@ fn a_server_that_answers_what_it_should_not_loses_no_letter() {
     ];
     for step in [Greeting, Ehlo, Auth, Mail, Rcpt, Data, Dot] {
         for words in nonsense {
-            let case = format!("{:?} at {step:?}", String::from_utf8_lossy(words));
+            let case = format!("{:?} at {step:?}, {takes:?}", String::from_utf8_lossy(words));
             post.sink.replies(step, Reply::Says(words.to_vec()));
             let (end, copies) = post.survives(&case);
             let refused = words.starts_with(b"550") && matches!(step, Rcpt | Dot);
@@ -312,7 +330,12 @@ fn a_server_that_answers_what_it_should_not_loses_no_letter() {
 
 #[test]
 fn one_recipient_that_is_refused_stops_no_other_letter() {
-    let mut post = Post::new();
+    refuses_one(Takes::Several);
+    refuses_one(Takes::OneByOne);
+}
+
+fn refuses_one(takes: Takes) {
+    let mut post = Post::to_server_that(takes);
     post.sink.refuses("eve@");
     for (number, to) in [OFFICER, "eve@flexus.example", OFFICER].into_iter().enumerate() {
         post.real.block_on(writes(&post.desk, &format!("to {number}"), to));
@@ -334,7 +357,7 @@ fn one_recipient_that_is_refused_stops_no_other_letter() {
 /// once, and without an attempt being counted.
 #[test]
 fn a_server_that_closes_after_some_mails_delays_none() {
-    let mut post = Post::new();
+    let mut post = Post::to_server_that(Takes::Several);
     post.sink.takes_per_connection(3);
     for number in 1..=10 {
         let parcel = post.letter();
@@ -349,7 +372,7 @@ fn a_server_that_closes_after_some_mails_delays_none() {
 
 #[test]
 fn a_slow_greeting_is_waited_for_and_a_missing_one_is_not() {
-    let mut post = Post::new();
+    let mut post = Post::to_server_that(Takes::Several);
     post.sink.replies(Step::Greeting, Reply::Late(Duration::from_secs(25)));
     assert_eq!(post.survives("slow").0, End::Submitted);
     post.sink.replies(Step::Greeting, Reply::Late(Duration::from_secs(35)));

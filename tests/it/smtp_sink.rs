@@ -1,4 +1,5 @@
-//! A small SMTP server of the tests: honest, until it is told what to answer.
+//! A small SMTP server of the tests: honest, until it is told what to answer. It takes several
+//! commands at once (RFC 2920), or one at a time.
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -37,23 +38,34 @@ struct State {
     refused: Option<String>,
     mails_per_connection: Option<usize>,
     connections: usize,
+    got_several: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct SmtpSink {
     state: Arc<Mutex<State>>,
+    takes: Takes,
     port: u16,
 }
 
+/// How many commands it says that it takes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Takes {
+    Several,
+    OneByOne,
+}
+
 impl SmtpSink {
-    pub(crate) async fn start() -> SmtpSink {
+    pub(crate) async fn start(takes: Takes) -> SmtpSink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let sink = SmtpSink { state: Arc::default(), port };
+        let sink = SmtpSink { state: Arc::default(), takes, port };
         let accepting = sink.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                // Several answers in a row would wait for each other, in a time that is not theirs.
+                stream.set_nodelay(true).unwrap();
                 accepting.locked().connections += 1;
                 let serving = accepting.clone();
                 tokio::spawn(async move { serving.serve(BufReader::new(stream)).await });
@@ -83,6 +95,11 @@ impl SmtpSink {
 
     pub(crate) fn connections(&self) -> usize {
         self.locked().connections
+    }
+
+    /// Whether more commands than one ever came together.
+    pub(crate) fn got_several(&self) -> bool {
+        self.locked().got_several
     }
 
     /// Every mail that it took, as it came.
@@ -146,11 +163,16 @@ impl SmtpSink {
             if stream.read_line(&mut line).await.ok()? == 0 {
                 return None;
             }
+            self.locked().got_several |= !stream.buffer().is_empty();
             let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
             match verb.as_str() {
                 "EHLO" => {
-                    let right = "250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN\r\n";
-                    self.answers(&mut stream, Step::Ehlo, right).await?;
+                    let more = match self.takes {
+                        Takes::Several => "250-PIPELINING\r\n",
+                        Takes::OneByOne => "",
+                    };
+                    let right = format!("250-sink\r\n{more}250 AUTH PLAIN LOGIN\r\n");
+                    self.answers(&mut stream, Step::Ehlo, &right).await?;
                 }
                 "AUTH" => self.answers(&mut stream, Step::Auth, "235 2.7.0 welcome\r\n").await?,
                 "MAIL" => {

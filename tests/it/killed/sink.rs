@@ -99,7 +99,9 @@ fn talk(stream: &TcpStream, server: &Mutex<Server>) -> std::io::Result<()> {
         }
         let path = || line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
         let reply = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EHLO" => "250-sink.example\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned(),
+            "EHLO" => {
+                "250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned()
+            }
             "MAIL" => {
                 from = path();
                 "250 2.1.0 ok".to_owned()
