@@ -60,15 +60,13 @@ impl Bot {
             }
             tx.end_batch().await?;
         }
-        if !released.letters.is_empty() {
-            for class in Class::ALL {
-                let budget = budget_of(*class);
-                let max = budget.class_max.min(match class {
-                    Class::Form => budget.origin_max,
-                    _ => budget.class_max,
-                });
-                self.warn_of_budget(tx, *class, max).await?;
-            }
+        for (class, used) in released.used.iter().filter(|_| !released.letters.is_empty()) {
+            let budget = budget_of(*class);
+            let max = budget.class_max.min(match class {
+                Class::Form => budget.origin_max,
+                _ => budget.class_max,
+            });
+            self.warn_of_budget(tx, *class, *used, max).await?;
         }
         Ok(released.wrote)
     }
@@ -81,13 +79,21 @@ impl Bot {
     }
 
     /// Staff hear once a day when half of a class's budget is used.
-    async fn warn_of_budget(&self, tx: &mut Tx, class: Class, budget: u32) -> Result<()> {
+    async fn warn_of_budget(
+        &self,
+        tx: &mut Tx,
+        class: Class,
+        used: u32,
+        budget: u32,
+    ) -> Result<()> {
+        if budget == 0 || used * 2 < budget {
+            return Ok(());
+        }
         let now = self.clock.now();
-        let used = tx.released_in_class(class, now).await?;
         let mark = format!("budget_warned_{}", class.as_str());
         let warned_at = tx.mark_at(&mark).await?;
         let recently = warned_at.is_some_and(|at| now - at < chrono::Duration::hours(24));
-        if budget == 0 || used * 2 < budget || recently {
+        if recently {
             return Ok(());
         }
         tx.set_mark_at(&mark, now).await?;

@@ -65,8 +65,18 @@ pub enum Audience {
 pub struct Released {
     /// Letters that left the desk.
     pub letters: Vec<(LetterKind, Option<CaseId>)>,
+    /// The classes they count in, with how many left in each in the last 24 hours.
+    pub used: Vec<(Class, u32)>,
     /// Whether anything was written at all.
     pub wrote: bool,
+}
+
+/// What is left in each budget that something waits for: by `class origin`, and by class alone
+/// for the whole of it.
+#[derive(Debug, Default)]
+struct Rooms {
+    left: BTreeMap<String, u32>,
+    used: Vec<(Class, u32)>,
 }
 
 /// A letter to be committed.
@@ -187,23 +197,24 @@ impl Tx {
     ) -> Result<Released> {
         // Budgets without room are left out here, so that their letters, however many, stand
         // before no other.
-        const SQL: &str = "SELECT id, kind, case_id, class, origin FROM outbox \
+        const SQL: &str = "SELECT id, kind, case_id, class, origin FROM outbox INDEXED BY outbox_on_desk \
             WHERE status = 'waiting' AND released_at IS NULL AND due_at <= ?1 \
             AND (hold IS NULL OR hold <> 'approval') \
             AND (class IS NULL OR class || ' ' || origin NOT IN (SELECT value FROM json_each(?2))) \
             AND (?3 OR to_staff = 1) ORDER BY written_at, id LIMIT 500";
         let mut rooms = self.rooms(&budget_of, now).await?;
         let full: Vec<&String> =
-            rooms.iter().filter(|(_, room)| **room == 0).map(|(name, _)| name).collect();
+            rooms.left.iter().filter(|(_, room)| **room == 0).map(|(name, _)| name).collect();
+        let is_some_full = !full.is_empty();
         let full = serde_json::to_string(&full)?;
-        let held = self.hold_for_budget(&full, now).await?;
+        let held = if is_some_full { self.hold_for_budget(&full, now).await? } else { 0 };
         let query = sqlx::query(SQL).bind(millis(now)).bind(full);
         let rows = query.bind(audience == Audience::Everybody).fetch_all(self.connection()).await?;
         let (mut letters, mut released) = (Vec::new(), Vec::new());
         for row in &rows {
             if let Some(class) = row.get::<Option<String>, _>("class") {
                 let origin = row.get::<String, _>("origin");
-                if !take_room(&mut rooms, &class, &origin) {
+                if !rooms.take(&class, &origin) {
                     continue;
                 }
             }
@@ -216,29 +227,37 @@ impl Tx {
             let query = sqlx::query(RELEASE).bind(millis(now));
             query.bind(serde_json::to_string(&released)?).execute(self.connection()).await?;
         }
-        Ok(Released { wrote: held > 0 || !letters.is_empty(), letters })
+        Ok(Released { wrote: held > 0 || !letters.is_empty(), used: rooms.used, letters })
     }
 
-    /// What is left in each budget that something waits for: by `class origin`, and by class
-    /// alone for the whole of it.
     async fn rooms(
         &mut self,
         budget_of: &impl Fn(Class) -> Budget,
         now: DateTime<Utc>,
-    ) -> Result<BTreeMap<String, u32>> {
-        const WAITING: &str = "SELECT DISTINCT class, origin FROM outbox WHERE status = 'waiting' \
-            AND class IS NOT NULL AND released_at IS NULL AND due_at <= ?";
+    ) -> Result<Rooms> {
+        const WAITING: &str = "SELECT DISTINCT class, origin FROM outbox INDEXED BY outbox_on_desk \
+            WHERE status = 'waiting' AND class IS NOT NULL AND released_at IS NULL AND due_at <= ?";
         const USED: &str =
             "SELECT count(*) FROM outbox WHERE class = ? AND origin = ? AND released_at > ?";
+        const USED_OF_CLASS: &str =
+            "SELECT count(*) FROM outbox WHERE class = ? AND released_at > ?";
         let since = millis(now - Duration::hours(24));
         let rows = sqlx::query(WAITING).bind(millis(now)).fetch_all(self.connection()).await?;
-        let mut rooms = BTreeMap::new();
+        let mut rooms = Rooms::default();
         for row in &rows {
             let (name, origin) = (row.get::<String, _>("class"), row.get::<String, _>("origin"));
             let class = Class::parse(&name).context("The outbox names an unknown class")?;
             let budget = budget_of(class);
-            let of_class =
-                budget.class_max.saturating_sub(self.released_in_class(class, now).await?);
+            let used_of_class = match rooms.used.iter().find(|(known, _)| *known == class) {
+                Some((_, used)) => *used,
+                None => {
+                    let query = sqlx::query_scalar(USED_OF_CLASS).bind(&name).bind(since);
+                    let used = query.fetch_one(self.connection()).await?;
+                    rooms.used.push((class, used));
+                    used
+                }
+            };
+            let of_class = budget.class_max.saturating_sub(used_of_class);
             let mut of_origin = budget.origin_max;
             // Where the class has no room, no origin has: thousands may wait in it.
             if of_class > 0 {
@@ -246,30 +265,19 @@ impl Tx {
                 let used: u32 = query.fetch_one(self.connection()).await?;
                 of_origin = of_origin.saturating_sub(used);
             }
-            rooms.insert(format!("{name} {origin}"), of_class.min(of_origin));
-            rooms.insert(name, of_class);
+            rooms.left.insert(format!("{name} {origin}"), of_class.min(of_origin));
+            rooms.left.insert(name, of_class);
         }
         Ok(rooms)
     }
 
     /// Marks what waits for its budget, so that people see why.
     async fn hold_for_budget(&mut self, full: &str, now: DateTime<Utc>) -> Result<u64> {
-        const SQL: &str = "UPDATE outbox SET hold = 'budget' WHERE status = 'waiting' \
-            AND released_at IS NULL AND hold IS NULL AND due_at <= ? \
+        const SQL: &str = "UPDATE outbox INDEXED BY outbox_on_desk SET hold = 'budget' \
+            WHERE status = 'waiting' AND released_at IS NULL AND hold IS NULL AND due_at <= ? \
             AND class || ' ' || origin IN (SELECT value FROM json_each(?))";
         let query = sqlx::query(SQL).bind(millis(now)).bind(full);
         Ok(query.execute(self.connection()).await?.rows_affected())
-    }
-
-    /// Letters of a class that left the desk in the last 24 hours.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn released_in_class(&mut self, class: Class, now: DateTime<Utc>) -> Result<u32> {
-        let since = millis(now - Duration::hours(24));
-        let query =
-            sqlx::query_scalar("SELECT count(*) FROM outbox WHERE class = ? AND released_at > ?");
-        Ok(query.bind(class.as_str()).bind(since).fetch_one(self.connection()).await?)
     }
 
     /// Released letters whose next attempt is due. One whose last attempt ended with the process
@@ -283,8 +291,8 @@ impl Tx {
         audience: Audience,
         now: DateTime<Utc>,
     ) -> Result<Vec<Due>> {
-        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, about, in_reply_to, outgoing, uncertain FROM outbox \
-            WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR to_staff = 1) \
+        const SQL: &str = "SELECT id, case_id, kind, \"values\", recipient, nonce, about, in_reply_to, outgoing, uncertain \
+            FROM outbox INDEXED BY outbox_to_send WHERE status = 'waiting' AND released_at IS NOT NULL AND due_at <= ? AND (? OR to_staff = 1) \
             ORDER BY due_at, id LIMIT ?";
         let rows = sqlx::query(SQL)
             .bind(millis(now))
@@ -340,17 +348,22 @@ impl Tx {
     }
 }
 
-/// Takes one letter's room, in its origin's budget and in the class's; `false` when there is
-/// none.
-fn take_room(rooms: &mut BTreeMap<String, u32>, class: &str, origin: &str) -> bool {
-    let names = [format!("{class} {origin}"), class.to_owned()];
-    if names.iter().any(|name| rooms.get(name).copied().unwrap_or(0) == 0) {
-        return false;
+impl Rooms {
+    /// Takes one letter's room, in its origin's budget and in the class's; `false` when there is
+    /// none.
+    fn take(&mut self, class: &str, origin: &str) -> bool {
+        let names = [format!("{class} {origin}"), class.to_owned()];
+        if names.iter().any(|name| self.left.get(name).copied().unwrap_or(0) == 0) {
+            return false;
+        }
+        for name in names {
+            self.left.entry(name).and_modify(|room| *room -= 1);
+        }
+        for (_, used) in self.used.iter_mut().filter(|(used, _)| used.as_str() == class) {
+            *used += 1;
+        }
+        true
     }
-    for name in &names {
-        rooms.entry(name.clone()).and_modify(|room| *room -= 1);
-    }
-    true
 }
 
 fn due(row: &SqliteRow) -> Result<Due> {
