@@ -4,6 +4,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use anyhow::Result;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
@@ -186,7 +187,7 @@ impl Bot {
             to_write.push((letter, stored));
         }
         let written = in_halves(&to_write, |(letter, stored)| {
-            self.composed(letter, *stored)
+            self.composed(letter, *stored, now)
                 .map(|outgoing| (self.parcel(letter, &outgoing), (letter.id, outgoing)))
         });
         let (mut parcels, mut claimed) = (Vec::new(), Vec::new());
@@ -211,7 +212,12 @@ impl Bot {
     }
 
     /// The bytes that were fixed before, or those of now.
-    fn composed(&self, due: &Due, stored: Option<&StoredCase>) -> Result<Outgoing, ComposeError> {
+    fn composed(
+        &self,
+        due: &Due,
+        stored: Option<&StoredCase>,
+        now: DateTime<Utc>,
+    ) -> Result<Outgoing, ComposeError> {
         if let Some(outgoing) = &due.outgoing {
             return Ok(outgoing.clone());
         }
@@ -224,7 +230,7 @@ impl Bot {
             in_reply_to: due.in_reply_to.as_deref(),
             language: stored.map_or(language, |stored| &stored.language),
         };
-        compose(&draft, &self.settings.identity, &self.templates, self.clock.now())
+        compose(&draft, &self.settings.identity, &self.templates, now)
     }
 
     /// A letter to staff about a case, with what there is to know of it now.
