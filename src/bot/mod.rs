@@ -29,6 +29,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::accounts::Accounts;
@@ -51,7 +52,7 @@ use crate::wake::Wake;
 use intake::{Reading, WasRead};
 use reading::Parser;
 use throttle::Throttle;
-use timer::CLOCK;
+use timer::{CLOCK, LOOK_AFTER_START, LOOK_EVERY};
 use watched::Watch;
 
 /// How long letters in hand may take after a stop.
@@ -107,6 +108,10 @@ pub struct Bot {
     readings: VecDeque<Reading>,
     /// Whether the database was found to be whole; no letter leaves before.
     is_whole: bool,
+    /// When all of it was read last, or will have been soon.
+    looked_at: DateTime<Utc>,
+    /// Reading it again, beside the work.
+    looks: JoinSet<Result<()>>,
     /// Workers that wait for a letter.
     idle: Vec<oneshot::Sender<Vec<Parcel>>>,
     /// How the parts are.
@@ -184,7 +189,6 @@ impl Bot {
         }
         let now = clock.now();
         let mut bot = Bot {
-            store,
             settings,
             rules: Arc::new(rules),
             templates: Arc::new(templates),
@@ -192,7 +196,13 @@ impl Bot {
             started_at: now,
             parser: Parser::default(),
             readings: VecDeque::new(),
-            is_whole: false,
+            is_whole: store.was_left_whole(),
+            looked_at: match store.was_left_whole() {
+                true => now - LOOK_EVERY + LOOK_AFTER_START,
+                false => now,
+            },
+            looks: JoinSet::new(),
+            store,
             idle: Vec::new(),
             watch: Watch::new(now),
             submission_alarm: false,
@@ -234,8 +244,8 @@ impl Bot {
     }
 
     /// Works until it is told to stop. Before any letter leaves it looks whether the database is
-    /// whole; mail is taken in and the page shows what there is meanwhile, and what is pressed
-    /// waits.
+    /// whole, unless the last run left it so; mail is taken in and the page shows what there is
+    /// meanwhile, and what is pressed waits.
     ///
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
@@ -260,6 +270,10 @@ impl Bot {
                     self.act(std::mem::take(&mut batch)).await?;
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
+                Some(looked) = self.looks.join_next() => {
+                    looked??;
+                    info!("all of the database was read; it is whole");
+                }
             }
         }
         let finish = self.finish_what_is_in_hand(&mut wakes);
@@ -267,7 +281,11 @@ impl Bot {
             Ok(done) => done?,
             Err(_) => warn!("something is still in hand; it is tried again at the next start"),
         }
-        self.store.close().await;
+        // A look that was not finished found nothing.
+        match self.is_whole && self.looks.is_empty() {
+            true => self.store.close_whole().await,
+            false => self.store.close().await,
+        }
         info!("stopped");
         Ok(())
     }
@@ -314,7 +332,11 @@ impl Bot {
         let mut kept = Vec::new();
         loop {
             tokio::select! {
-                whole = &mut check => return whole.map(|()| kept),
+                whole = &mut check => {
+                    whole?;
+                    info!("all of the database was read; it is whole");
+                    return Ok(kept);
+                }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
                 wake = wakes.recv(), if kept.len() < WAKES_AT_ONCE => match wake {
                     Some(Wake::Second) => {}

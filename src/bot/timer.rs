@@ -11,8 +11,8 @@ use crate::case::authority::STAFF_TOKEN_DAYS;
 use crate::case::{Event, Letter, Reason};
 use crate::clock::Jump;
 use crate::step::step;
-use crate::store::CaseId;
 use crate::store::commit::{About, Happening};
+use crate::store::{Care, CaseId};
 use crate::trouble::Part;
 
 /// When the inbox was last read to its end.
@@ -35,6 +35,10 @@ const CLOCK_AT: &str = "clock_at";
 const CLOCK_ALARM: &str = "clock_alarm_at";
 /// The policy that the cases' next dates were reckoned by, behind the row that this came to.
 const POLICY: &str = "policy";
+/// So often all of the database is read, whatever happens.
+pub(super) const LOOK_EVERY: Duration = Duration::days(1);
+/// And so long after a start that did not: what waited for the desk goes first.
+pub(super) const LOOK_AFTER_START: Duration = Duration::minutes(10);
 /// Minutes without a good poll, or without a letter that could be submitted, until that is an
 /// alarm.
 pub const SILENCE_MINUTES: i64 = 15;
@@ -55,6 +59,7 @@ impl Bot {
         self.alarm_on_submission(now).await?;
         self.report(now).await?;
         self.digest_when_due(now).await?;
+        self.look_when_due(now);
         step("after-tick");
         Ok(())
     }
@@ -139,7 +144,8 @@ impl Bot {
     async fn forget(&self, now: DateTime<Utc>) -> Result<()> {
         let mut tx = self.store.begin().await?;
         let last = tx.mark_at(FORGOT).await?;
-        if last.is_some_and(|at| now - at < Duration::days(1)) {
+        // The log cannot be emptied while somebody reads what it holds.
+        if last.is_some_and(|at| now - at < Duration::days(1)) || !self.looks.is_empty() {
             return Ok(());
         }
         step("before-forget");
@@ -176,6 +182,17 @@ impl Bot {
         tx.commit().await?;
         step("after-polled");
         Ok(())
+    }
+
+    /// Begins to read all of the database, beside the work, which ends when it is damaged.
+    fn look_when_due(&mut self, now: DateTime<Utc>) {
+        // A look that is yet to come was told by a clock that was set back since.
+        if (self.looked_at..self.looked_at + LOOK_EVERY).contains(&now) {
+            return;
+        }
+        self.looked_at = now;
+        let store = self.store.clone();
+        self.looks.spawn(async move { store.check_whole(Care::Thorough).await });
     }
 
     async fn alarm_on_silence(&self, now: DateTime<Utc>) -> Result<()> {

@@ -15,6 +15,7 @@ pub mod outbox;
 mod random;
 mod rows;
 pub mod tokens;
+pub mod whole;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -32,6 +33,8 @@ use crate::step::step;
 use fault::Fault;
 use known::Known;
 use rows::Rows;
+pub use whole::Care;
+use whole::Seal;
 
 /// Row number of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,15 +66,6 @@ pub enum Access {
     Command,
 }
 
-/// How carefully [`Store::check_whole`] looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Care {
-    /// At every page, and at what each row has to hold.
-    Quick,
-    /// Also whether each index has what the rows have; some four times as long.
-    Thorough,
-}
-
 /// An open database: one connection that writes, a few that read.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -80,6 +74,7 @@ pub struct Store {
     key: TokenKey,
     path: PathBuf,
     access: Access,
+    left_whole: bool,
 }
 
 /// A transaction that will write; nothing of it is there before [`Tx::commit`].
@@ -121,6 +116,7 @@ impl Store {
         if access == Access::Command && !path.exists() {
             bail!("{}: it is not there yet; `deletion-desk run` makes it", context());
         }
+        let left_whole = access == Access::Daemon && Seal::of(path).take();
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .min_connections(1)
@@ -132,7 +128,7 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        let store = Store { writer, readers, key, path: path.to_owned(), access };
+        let store = Store { writer, readers, key, path: path.to_owned(), access, left_whole };
         store.check_version().await?;
         store.check_schema().await.with_context(context)?;
         Ok(store)
@@ -189,26 +185,6 @@ impl Store {
         }
         let sql = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
         Ok(Some(sqlx::query_scalar(sql).fetch_one(&self.writer).await?))
-    }
-
-    /// Reads all of the database, on a connection that only reads.
-    ///
-    /// # Errors
-    /// When it is damaged.
-    pub async fn check_whole(&self, care: Care) -> Result<()> {
-        let sql = match care {
-            Care::Quick => "PRAGMA quick_check(1)",
-            Care::Thorough => "PRAGMA integrity_check(1)",
-        };
-        let verdict: String = sqlx::query_scalar(sql).fetch_one(self.readers()).await?;
-        if verdict != "ok" {
-            bail!(
-                "The database {} is damaged ({verdict}). {}",
-                self.path.display(),
-                Fault::Damaged.remedy()
-            );
-        }
-        Ok(())
     }
 
     /// Begins a transaction that writes: waits for other writers now, not at the commit.

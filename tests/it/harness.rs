@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -228,6 +228,16 @@ impl Desk {
         let (junk, sent) = (self.junk, self.sent);
         let desk = Desk::start(self.folder, self.config, self.clock, self.inbox, self.out).await;
         Desk { received, has_folders, junk, sent, ..desk }
+    }
+
+    /// Waits until it ends by itself, and says why.
+    pub(crate) async fn breaks_off(self) -> String {
+        let give_up_at = Instant::now() + Duration::from_secs(30);
+        while self.wakes.send(Wake::Second).await.is_ok() {
+            assert!(Instant::now() < give_up_at, "it goes on");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        format!("{:#}", self.bot.await.unwrap().unwrap_err())
     }
 
     /// From now on there are Junk and Sent, both empty at the first look.

@@ -66,4 +66,5 @@ mod transcript;
 mod watched;
 mod watched_live;
 mod watched_signals;
+mod whole;
 mod wire;

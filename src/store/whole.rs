@@ -1,0 +1,112 @@
+//! Whether the database is whole: when all of it has to be read, and what it was like when the
+//! desk that closed it had found it whole.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use tracing::warn;
+
+use super::Store;
+use super::fault::Fault;
+
+/// How carefully [`Store::check_whole`] looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Care {
+    /// At every page, and at what each row has to hold.
+    Quick,
+    /// Also whether each index has what the rows have; some four times as long.
+    Thorough,
+}
+
+/// A file beside the database that tells how it was closed. It is good for one start, as the
+/// mark of a file system that was cleanly unmounted: whatever was written to the database since,
+/// by whomever, or ended without closing it, makes it worthless.
+#[derive(Clone, Debug)]
+pub(super) struct Seal {
+    database: PathBuf,
+}
+
+impl Seal {
+    pub(super) fn of(database: &Path) -> Seal {
+        // SQLite, too, puts its log beside the file itself, by whatever name it is called.
+        Seal { database: fs::canonicalize(database).unwrap_or(database.to_owned()) }
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let name = self.database.file_name().map(OsStr::to_owned).unwrap_or_default();
+        let name = [name, ending.into()].into_iter().collect::<std::ffi::OsString>();
+        self.database.with_file_name(name)
+    }
+
+    /// Which file it is, how long, and when it was written last. The time of its last change
+    /// (`ctime`) is among them, which no program can set.
+    fn sight(&self) -> io::Result<String> {
+        let file = fs::metadata(&self.database)?;
+        Ok(format!(
+            "{} {} {} {}.{:09} {}.{:09}\n",
+            file.dev(),
+            file.ino(),
+            file.size(),
+            file.mtime(),
+            file.mtime_nsec(),
+            file.ctime(),
+            file.ctime_nsec()
+        ))
+    }
+
+    /// Seals a database that all connections have left.
+    fn put(&self) -> io::Result<()> {
+        fs::write(self.beside(".seal"), self.sight()?)
+    }
+
+    /// Takes the seal off; whether it was on and is not broken.
+    pub(super) fn take(&self) -> bool {
+        let seal = self.beside(".seal");
+        let Ok(sealed) = fs::read_to_string(&seal) else { return false };
+        let log = fs::metadata(self.beside("-wal")).map_or(0, |log| log.len());
+        // One that stays could only tell of an older file, which this one is not any more.
+        let _ = fs::remove_file(&seal);
+        log == 0 && self.sight().is_ok_and(|now| now == sealed)
+    }
+}
+
+impl Store {
+    /// Reads all of the database, on a connection that only reads.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub async fn check_whole(&self, care: Care) -> Result<()> {
+        let sql = match care {
+            Care::Quick => "PRAGMA quick_check(1)",
+            Care::Thorough => "PRAGMA integrity_check(1)",
+        };
+        let verdict: String = sqlx::query_scalar(sql).fetch_one(self.readers()).await?;
+        if verdict != "ok" {
+            bail!(
+                "The database {} is damaged ({verdict}). {}",
+                self.path.display(),
+                Fault::Damaged.remedy()
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the daemon before closed it as [`Store::close_whole`] does, and nothing was
+    /// written since.
+    pub fn was_left_whole(&self) -> bool {
+        self.left_whole
+    }
+
+    /// Closes all connections of a database that was found whole, and notes how it is left.
+    pub async fn close_whole(self) {
+        let seal = Seal::of(&self.path);
+        self.close().await;
+        if let Err(why) = seal.put() {
+            warn!(%why, "the next start reads all of the database before it sends");
+        }
+    }
+}

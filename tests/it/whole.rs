@@ -1,0 +1,126 @@
+//! When all of the database is read: before the first letter of a start, unless the desk itself
+//! closed the file and nothing was written to it since; then soon after; and every day.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use chrono::TimeDelta;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
+
+use crate::harness::{Desk, JANE, mail};
+use crate::starved::{Host, wait_until};
+
+const READ: &str = "all of the database was read; it is whole";
+const SENT: &str = "letter submitted";
+
+/// What was done to the file between two runs, and how.
+type Meanwhile = (&'static str, fn(&Host));
+
+const MEANWHILE: [Meanwhile; 5] = [
+    ("a desk that was killed", |host| {
+        let mut desk = host.starts();
+        wait_until(|| host.log().contains("started").then_some(()));
+        desk.is_killed();
+    }),
+    ("a write that leaves its length and its time", |host| {
+        let file = File::options().read(true).write(true).open(host.file("bot.db")).unwrap();
+        let written_at = file.metadata().unwrap().modified().unwrap();
+        let mut octet = [0];
+        file.read_exact_at(&mut octet, 5000).unwrap();
+        file.write_all_at(&octet, 5000).unwrap();
+        file.set_modified(written_at).unwrap();
+    }),
+    ("a copy in its place, as old as it is", |host| {
+        let cp =
+            Command::new("cp").arg("-a").arg(host.file("bot.db")).arg(host.file("copy")).status();
+        assert!(cp.unwrap().success());
+        fs::rename(host.file("copy"), host.file("bot.db")).unwrap();
+    }),
+    ("another program that writes to it", |host| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let options = SqliteConnectOptions::new().filename(host.file("bot.db"));
+            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+            connection.execute("INSERT INTO marks VALUES ('song', 'one')").await.unwrap();
+            connection.close().await.unwrap();
+        });
+    }),
+    ("a seal that was written by hand", |host| {
+        fs::write(host.file("bot.db.seal"), "whole").unwrap();
+    }),
+];
+
+/// A desk that was stopped, over a file that was read and is whole.
+fn stopped() -> Host {
+    let host = Host::new();
+    // So that it has to read it.
+    let _ = fs::remove_file(host.file("bot.db.seal"));
+    host.until(host.starts(), READ);
+    host
+}
+
+/// What the log of a start says up to its first letter.
+fn until_it_sends(host: &Host) -> String {
+    host.mail_arrives();
+    host.comes_to_rest();
+    host.log().split(SENT).next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn after_a_stop_letters_do_not_wait_until_all_of_the_database_was_read() {
+    let host = stopped();
+    let log = until_it_sends(&host);
+    assert!(log.contains("started") && !log.contains(READ), "{log}");
+    host.has_lost_and_doubled_nothing(0, "after a stop");
+}
+
+#[test]
+fn a_file_that_the_desk_did_not_leave_like_this_is_read_before_anything_is_sent() {
+    for (what, happens) in MEANWHILE {
+        let host = stopped();
+        happens(&host);
+        let log = until_it_sends(&host);
+        assert!(log.contains(READ), "{what}: {log}");
+    }
+}
+
+/// Garbles the index that mails are known by, as a bad disk does: nobody sees it who reads
+/// something else.
+async fn rots(database: &Path) {
+    const PAGE: i64 = 4096;
+    let options = SqliteConnectOptions::new().filename(database);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let sql = "SELECT rootpage FROM sqlite_schema WHERE name = 'inbox_sha256'";
+    let page: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    connection.close().await.unwrap();
+    let file = File::options().write(true).open(database).unwrap();
+    file.write_all_at(&[0xff, 0xff], ((page - 1) * PAGE + 8).try_into().unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn what_rots_while_the_desk_works_ends_it_within_a_day() {
+    let mut desk = Desk::live().await;
+    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
+    desk.hours_pass(20).await;
+    rots(&desk.database()).await;
+    desk.sleeps_for(TimeDelta::hours(5));
+    let why = desk.breaks_off().await;
+    assert!(why.contains("is damaged") && why.contains("Restore it from a backup"), "{why}");
+}
+
+#[tokio::test]
+async fn what_rotted_before_a_start_that_trusted_it_ends_the_desk_soon_after() {
+    let mut desk = Desk::live().await;
+    desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
+    rots(&desk.database()).await;
+    let mut desk = desk.restarts().await;
+    desk.sleeps_for(TimeDelta::minutes(9));
+    desk.settles().await;
+    desk.sleeps_for(TimeDelta::minutes(2));
+    let why = desk.breaks_off().await;
+    assert!(why.contains("is damaged"), "{why}");
+}
