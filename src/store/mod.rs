@@ -17,6 +17,8 @@ mod rows;
 pub mod tokens;
 pub mod whole;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -117,6 +119,11 @@ impl Store {
             bail!("{}: it is not there yet; `deletion-desk run` makes it", context());
         }
         let left_whole = access == Access::Daemon && Seal::of(path).take();
+        if access == Access::Daemon {
+            // It will hold addresses, so nobody else may read it; its log will be like it. What
+            // stands in the way here stands in SQLite's way, too, which says so.
+            drop(OpenOptions::new().write(true).create_new(true).mode(0o600).open(path));
+        }
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .min_connections(1)

@@ -30,8 +30,10 @@ fn a_copy_is_made_while_the_desk_runs_and_takes_its_place() {
     assert!(done && said.contains("copy.db: 3 cases, 3 messages, 3 letters, "), "{said}");
     assert!(said.contains("bot.key is not in it"), "{said}");
     assert!(desk.ended().is_none(), "{}", host.log());
-    let mode = fs::metadata(host.file("copy.db")).unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    for name in ["copy.db", "bot.db", "bot.db-wal", "bot.key"] {
+        let mode = fs::metadata(host.file(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 
     let copy = fs::read(host.file("copy.db")).unwrap();
     let (done, said) = backs_up("copy.db");
