@@ -22,6 +22,7 @@ use crate::https::{self, Https};
 use crate::mailbox::{ImapMailbox, ImapSettings, Mailbox, MaildirMailbox, Place, SideFolders};
 use crate::oauth::{OAuthSettings, SecretPlace, SignIn, TokenFile, TokenSource};
 use crate::step::step;
+use crate::store::whole::beside;
 use crate::store::{Access, Store};
 use crate::submission::{MaildirSubmitter, SmtpSettings, Submitter, Tls};
 
@@ -324,10 +325,7 @@ fn make_key(file: &Path) -> Result<String> {
 /// # Errors
 /// When one is running.
 pub fn lock(database: &Path) -> Result<File> {
-    // Beside the file itself, by whatever name it is called.
-    let mut path = fs::canonicalize(database).unwrap_or(database.to_owned()).into_os_string();
-    path.push(".lock");
-    let path = PathBuf::from(path);
+    let path = beside(database, ".lock");
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -1,7 +1,6 @@
 //! Whether the database is whole: when all of it has to be read, and what it was like when the
 //! desk that closed it had found it whole.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -22,6 +21,14 @@ pub enum Care {
     Thorough,
 }
 
+/// A file beside the database, by whatever name that is called: SQLite, too, puts its log beside
+/// the file itself.
+pub fn beside(database: &Path, ending: &str) -> PathBuf {
+    let mut path = fs::canonicalize(database).unwrap_or(database.to_owned()).into_os_string();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
 /// A file beside the database that tells how it was closed. It is good for one start, as the
 /// mark of a file system that was cleanly unmounted: whatever was written to the database since,
 /// by whomever, or ended without closing it, makes it worthless.
@@ -32,14 +39,7 @@ pub(super) struct Seal {
 
 impl Seal {
     pub(super) fn of(database: &Path) -> Seal {
-        // SQLite, too, puts its log beside the file itself, by whatever name it is called.
-        Seal { database: fs::canonicalize(database).unwrap_or(database.to_owned()) }
-    }
-
-    fn beside(&self, ending: &str) -> PathBuf {
-        let name = self.database.file_name().map(OsStr::to_owned).unwrap_or_default();
-        let name = [name, ending.into()].into_iter().collect::<std::ffi::OsString>();
-        self.database.with_file_name(name)
+        Seal { database: database.to_owned() }
     }
 
     /// Which file it is, how long, and when it was written last. The time of its last change
@@ -60,14 +60,14 @@ impl Seal {
 
     /// Seals a database that all connections have left.
     fn put(&self) -> io::Result<()> {
-        fs::write(self.beside(".seal"), self.sight()?)
+        fs::write(beside(&self.database, ".seal"), self.sight()?)
     }
 
     /// Takes the seal off; whether it was on and is not broken.
     pub(super) fn take(&self) -> bool {
-        let seal = self.beside(".seal");
+        let seal = beside(&self.database, ".seal");
         let Ok(sealed) = fs::read_to_string(&seal) else { return false };
-        let log = fs::metadata(self.beside("-wal")).map_or(0, |log| log.len());
+        let log = fs::metadata(beside(&self.database, "-wal")).map_or(0, |log| log.len());
         // One that stays could only tell of an older file, which this one is not any more.
         let _ = fs::remove_file(&seal);
         log == 0 && self.sight().is_ok_and(|now| now == sealed)
