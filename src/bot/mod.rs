@@ -55,6 +55,8 @@ use throttle::Throttle;
 use timer::{CLOCK, LOOK_AFTER_START, LOOK_EVERY};
 use watched::Watch;
 
+/// What the log says after each look at all of the database.
+const WHOLE: &str = "all of the database was read; it is whole";
 /// How long letters in hand may take after a stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 /// Wakes that are looked at together, so that ends of attempts share a transaction.
@@ -188,7 +190,9 @@ impl Bot {
             clock.resume(&noted);
         }
         let now = clock.now();
+        let left_whole = store.was_left_whole();
         let mut bot = Bot {
+            store,
             settings,
             rules: Arc::new(rules),
             templates: Arc::new(templates),
@@ -196,13 +200,12 @@ impl Bot {
             started_at: now,
             parser: Parser::default(),
             readings: VecDeque::new(),
-            is_whole: store.was_left_whole(),
-            looked_at: match store.was_left_whole() {
+            is_whole: left_whole,
+            looked_at: match left_whole {
                 true => now - LOOK_EVERY + LOOK_AFTER_START,
                 false => now,
             },
             looks: JoinSet::new(),
-            store,
             idle: Vec::new(),
             watch: Watch::new(now),
             submission_alarm: false,
@@ -272,7 +275,7 @@ impl Bot {
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
                 Some(looked) = self.looks.join_next() => {
                     looked??;
-                    info!("all of the database was read; it is whole");
+                    info!("{WHOLE}");
                 }
             }
         }
@@ -334,7 +337,7 @@ impl Bot {
             tokio::select! {
                 whole = &mut check => {
                     whole?;
-                    info!("all of the database was read; it is whole");
+                    info!("{WHOLE}");
                     return Ok(kept);
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
