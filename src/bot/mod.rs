@@ -110,7 +110,8 @@ pub struct Bot {
     readings: VecDeque<Reading>,
     /// Whether the database was found to be whole; no letter leaves before.
     is_whole: bool,
-    /// When all of it was read last, or will have been soon.
+    /// When all of it was read last; after a start that did not, a time so long ago that it soon
+    /// will be.
     looked_at: DateTime<Utc>,
     /// Reading it again, beside the work.
     looks: JoinSet<Result<()>>,
