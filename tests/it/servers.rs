@@ -200,6 +200,7 @@ impl MailServers {
     /// Kills the IMAP server with all its connections; there is no BYE.
     pub(crate) fn stop_imap(&self) {
         locked(&self.imap).take();
+        remove_locks(&self.folder.path().join("mail"));
     }
 
     /// Starts the IMAP server again, on the same port.
@@ -507,6 +508,19 @@ fn start_dovecot(root: &Path, name: &str) -> ProcessGroup {
     let mut dovecot = Command::new(program("dovecot"));
     dovecot.arg("-F").arg("-c").arg(root.join(format!("{name}.conf")));
     ProcessGroup::start(&dovecot, &root.join(format!("{name}.log")))
+}
+
+/// A Dovecot that is killed while it makes a folder leaves lock files behind; the next one would
+/// answer `Mailbox is locked` until they are two minutes old.
+fn remove_locks(folder: &Path) {
+    for entry in fs::read_dir(folder).expect("a folder of mail").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            remove_locks(&path);
+        } else if path.as_os_str().as_encoded_bytes().ends_with(b"lock") {
+            fs::remove_file(&path).expect("remove a lock");
+        }
+    }
 }
 
 fn start_postfix(root: &Path) -> ProcessGroup {
