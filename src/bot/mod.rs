@@ -108,8 +108,6 @@ pub struct Bot {
     parser: Parser,
     /// Batches that are being read, the oldest first.
     readings: VecDeque<Reading>,
-    /// Whether the database was found to be whole; no letter leaves before.
-    is_whole: bool,
     /// When all of it was read last; after a start that did not, a time so long ago that it soon
     /// will be.
     looked_at: DateTime<Utc>,
@@ -201,14 +199,13 @@ impl Bot {
             started_at: now,
             parser: Parser::default(),
             readings: VecDeque::new(),
-            is_whole: left_whole,
             looked_at: match left_whole {
                 true => now - LOOK_EVERY + LOOK_AFTER_START,
                 false => now,
             },
             looks: JoinSet::new(),
             idle: Vec::new(),
-            watch: Watch::new(now),
+            watch: Watch::new(now, left_whole),
             submission_alarm: false,
             throttle: Throttle::default(),
             systemd: Systemd::default(),
@@ -225,11 +222,6 @@ impl Bot {
     /// With a service manager that is told how the desk is.
     pub fn reporting_to(self, systemd: Systemd) -> Bot {
         Bot { systemd, ..self }
-    }
-
-    /// Over a database that was looked through, or made, just now.
-    pub fn known_to_be_whole(self) -> Bot {
-        Bot { is_whole: true, ..self }
     }
 
     /// The database, for reading.
@@ -254,13 +246,13 @@ impl Bot {
     /// # Errors
     /// Storage errors: then nothing more is read or sent, and the process should end.
     pub async fn run(mut self, mut wakes: mpsc::Receiver<Wake>) -> Result<()> {
-        let kept = match self.is_whole {
+        let kept = match self.watch.is_whole() {
             true => Vec::new(),
             false => self.look_whether_whole(&mut wakes).await?,
         };
         if !*self.stopping.borrow() {
             self.take_up_claimed().await?;
-            self.is_whole = true;
+            self.watch.found_whole();
             self.act(kept).await?;
         }
         let mut batch = Vec::new();
@@ -286,7 +278,9 @@ impl Bot {
             Err(_) => warn!("something is still in hand; it is tried again at the next start"),
         }
         // A look that was not finished found nothing.
-        match self.is_whole && self.looks.is_empty() {
+        let is_whole = self.watch.is_whole() && self.looks.is_empty();
+        self.looks.shutdown().await;
+        match is_whole {
             true => self.store.close_whole().await,
             false => self.store.close().await,
         }
@@ -329,7 +323,8 @@ impl Bot {
 
     /// Reads all of the database while mail is taken in: should it be damaged, that mail still
     /// lies in the inbox for the copy that takes its place. Nothing else can be done again, so
-    /// the rest of what wakes the bot is kept and returned, but for the seconds.
+    /// the rest of what wakes the bot is kept and returned. That may take minutes, in which
+    /// systemd has to see that the loop moves, and people how far it is.
     async fn look_whether_whole(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<Vec<Wake>> {
         let store = self.store.clone();
         let mut check = std::pin::pin!(store.check_whole(Care::Quick));
@@ -342,8 +337,12 @@ impl Bot {
                     return Ok(kept);
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
-                wake = wakes.recv(), if kept.len() < WAKES_AT_ONCE => match wake {
-                    Some(Wake::Second) => {}
+                wake = wakes.recv() => match wake {
+                    Some(Wake::Second) => {
+                        let now = self.clock.now();
+                        self.watch.beat(now);
+                        self.report(now).await?;
+                    }
                     None | Some(Wake::Stop) => {
                         self.stopping.send_replace(true);
                         return Ok(Vec::new());
@@ -351,6 +350,8 @@ impl Bot {
                     Some(mail @ (Wake::Listed(..) | Wake::Described(..) | Wake::Fetched(..))) => {
                         self.act(vec![mail]).await?;
                     }
+                    // Whoever presses then is told to try again.
+                    Some(Wake::Pressed(..)) if kept.len() >= WAKES_AT_ONCE => {}
                     Some(other) => kept.push(other),
                 }
             }

@@ -119,7 +119,7 @@ impl Bot {
     /// Gives due letters to workers that wait for some.
     pub(super) async fn hand_out_letters(&mut self) -> Result<()> {
         self.idle.retain(|worker| !worker.is_closed());
-        while self.is_whole
+        while self.watch.is_whole()
             && !*self.stopping.borrow()
             && let Some(worker) = self.idle.pop()
         {

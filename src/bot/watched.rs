@@ -31,6 +31,8 @@ pub struct Watch(Arc<Mutex<Known>>);
 struct Known {
     /// When the loop moved last.
     beat_at: DateTime<Utc>,
+    /// Since when all of the database is being read; no letter leaves before that is done.
+    looks_since: Option<DateTime<Utc>>,
     inbox: Option<Broken>,
     mail_server: Option<Broken>,
 }
@@ -45,8 +47,9 @@ pub struct Broken {
 }
 
 impl Watch {
-    pub(super) fn new(now: DateTime<Utc>) -> Watch {
-        let known = Known { beat_at: now, inbox: None, mail_server: None };
+    pub(super) fn new(now: DateTime<Utc>, is_whole: bool) -> Watch {
+        let looks_since = (!is_whole).then_some(now);
+        let known = Known { beat_at: now, looks_since, inbox: None, mail_server: None };
         Watch(Arc::new(Mutex::new(known)))
     }
 
@@ -57,6 +60,22 @@ impl Watch {
     /// When the loop moved last.
     pub fn beat_at(&self) -> DateTime<Utc> {
         self.known().beat_at
+    }
+
+    /// The database was read, and is whole.
+    pub(super) fn found_whole(&self) {
+        self.known().looks_since = None;
+    }
+
+    /// Since when all of the database is being read before the first letter, if it is.
+    pub fn looks_since(&self) -> Option<DateTime<Utc>> {
+        self.known().looks_since
+    }
+
+    /// Whether the database was found to be whole, by this run or the last; no letter leaves
+    /// before.
+    pub fn is_whole(&self) -> bool {
+        self.looks_since().is_none()
     }
 
     /// What is wrong with a part, if anything is.
@@ -256,6 +275,7 @@ impl Bot {
             Some(trouble) => format!("the inbox cannot be read ({trouble})"),
         };
         let sends = match broken(Part::MailServer) {
+            _ if !self.watch.is_whole() => ", letters wait (the database is checked)".to_owned(),
             None => String::new(),
             Some(trouble) => format!(", letters wait ({trouble})"),
         };
@@ -286,7 +306,7 @@ mod tests {
     #[test]
     fn a_failure_is_news_once_and_another_reason_is_news_again() {
         let now = DateTime::UNIX_EPOCH;
-        let watch = Watch::new(now);
+        let watch = Watch::new(now, true);
         let fails = |trouble, minutes| {
             let at = now + Duration::minutes(minutes);
             watch.fails(Part::Inbox, Failure::new(trouble, minutes), at)

@@ -5,12 +5,17 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use tracing::warn;
 
 use super::Store;
 use super::fault::Fault;
+
+/// Pages, or steps within a row, between two looks whether anybody still waits for the verdict.
+const STEPS_BETWEEN: i32 = 10;
 
 /// How carefully [`Store::check_whole`] looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +79,18 @@ impl Seal {
     }
 }
 
+/// Whether somebody waits for a verdict.
+struct Waits(Arc<AtomicBool>);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 impl Store {
-    /// Reads all of the database, on a connection that only reads.
+    /// Reads all of the database, on a connection that only reads. Whoever drops this, because
+    /// the desk stops, ends it.
     ///
     /// # Errors
     /// When it is damaged.
@@ -84,7 +99,14 @@ impl Store {
             Care::Quick => "PRAGMA quick_check(1)",
             Care::Thorough => "PRAGMA integrity_check(1)",
         };
-        let verdict: String = sqlx::query_scalar(sql).fetch_one(self.readers()).await?;
+        let mut connection = self.readers().acquire().await?;
+        // With what is set here it is of no use to others.
+        connection.close_on_drop();
+        let waits = Waits(Arc::new(AtomicBool::new(true)));
+        let still_waits = Arc::clone(&waits.0);
+        let goes_on = move || still_waits.load(Ordering::Relaxed);
+        connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN, goes_on);
+        let verdict: String = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
         if verdict != "ok" {
             bail!(
                 "The database {} is damaged ({verdict}). {}",

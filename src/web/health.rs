@@ -31,6 +31,8 @@ struct Line {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PartState {
     Ok,
+    /// It is being read from end to end before the first letter leaves.
+    Checking,
     /// Not for so long that anybody need be woken.
     Retrying,
     Failing,
@@ -40,6 +42,7 @@ impl PartState {
     fn as_str(self) -> &'static str {
         match self {
             PartState::Ok => "ok",
+            PartState::Checking => "checking",
             PartState::Retrying => "retrying",
             PartState::Failing => "failing",
         }
@@ -53,6 +56,14 @@ impl Line {
 
     fn failing(part: &'static str, why: impl Into<String>, since: DateTime<Utc>) -> Line {
         Line { part, state: PartState::Failing, wrong: Some((why.into(), since)) }
+    }
+
+    /// The database, which answers.
+    fn of_database(looks_since: Option<DateTime<Utc>>, is_late: bool) -> Line {
+        let Some(since) = looks_since else { return Line::ok("database") };
+        let state = if is_late { PartState::Failing } else { PartState::Checking };
+        let why = "letters wait until all of it was read".to_owned();
+        Line { part: "database", state, wrong: Some((why, since)) }
     }
 
     fn of(part: Part, broken: Option<Broken>, is_late: bool) -> Line {
@@ -99,7 +110,9 @@ async fn lines(web: &Web) -> Vec<Line> {
                 let why = inbox.wrong.map_or("not read to its end".to_owned(), |(why, _)| why);
                 inbox.wrong = Some((why, alive_at));
             }
-            (Line::ok("database"), inbox)
+            let looks_since = web.watch.looks_since();
+            let database = Line::of_database(looks_since, looks_since.is_some_and(is_late));
+            (database, inbox)
         }
         _ => {
             let is_late = broken.as_ref().is_some_and(|broken| is_late(broken.since));

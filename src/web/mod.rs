@@ -348,7 +348,7 @@ impl Web {
     async fn press(&self, act: PageAct) -> Result<PageAnswer> {
         let (answer, answered) = oneshot::channel();
         self.wakes.send(Wake::Pressed(act, answer)).await.ok().context("The bot is stopping")?;
-        answered.await.context("The bot is stopping")
+        answered.await.context("The bot takes nothing now")
     }
 
     async fn shown(&self, token: &str) -> Result<Option<Shown>> {

@@ -345,7 +345,7 @@ async fn hanging_up_reads_rules_and_templates_again_and_keeps_good_ones() {
 }
 
 /// What the manager hears, in order, without the beats.
-fn heard(manager: &UnixDatagram, beats: &mut usize) -> Vec<String> {
+pub(crate) fn heard(manager: &UnixDatagram, beats: &mut usize) -> Vec<String> {
     let mut heard = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(length) = manager.recv(&mut buffer) {

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 
@@ -12,6 +13,8 @@ use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::harness::{Desk, JANE, mail};
 use crate::starved::{Host, wait_until};
+use crate::watched_signals::heard;
+use crate::wire::LiveDesk;
 
 const READ: &str = "all of the database was read; it is whole";
 const SENT: &str = "letter submitted";
@@ -87,6 +90,38 @@ fn a_file_that_the_desk_did_not_leave_like_this_is_read_before_anything_is_sent(
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn while_all_of_it_is_read_the_desk_lives_says_so_and_can_be_stopped() {
+    let mut desk = LiveDesk::over_folders().await;
+    desk.stops().await;
+    let seal = desk.file("bot.db.seal");
+    fs::remove_file(&seal).unwrap();
+    fs::remove_file(desk.file("log")).unwrap();
+    let socket = desk.file("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    desk.launches_on_a_slow_disk(&[("NOTIFY_SOCKET", &socket)]);
+    let (mut all, mut beats) = (Vec::new(), 0);
+    desk.until("systemd heard that it moves", || {
+        all.extend(heard(&manager, &mut beats));
+        (beats >= 3).then_some(())
+    })
+    .await;
+    let wanted = "STATUS=reading the inbox, letters wait (the database is checked), 0 open cases";
+    assert!(all.iter().any(|one| one == wanted), "{all:?}");
+    let health = desk.opens("/healthz").await;
+    let line = "checking  database: letters wait until all of it was read, since 20";
+    assert!(health.starts_with("HTTP/1.1 200 ") && health.contains(line), "{health}");
+
+    desk.stops().await;
+    assert!(!desk.log().contains(READ), "{}", desk.log());
+    assert!(!seal.exists(), "nobody knows yet whether it is whole");
+    desk.starts().await;
+    desk.until_log_says(READ).await;
+    desk.stops().await;
+    assert!(seal.exists());
+}
+
 /// Garbles the index that mails are known by, as a bad disk does: nobody sees it who reads
 /// something else.
 async fn rots(database: &Path) {
@@ -110,6 +145,17 @@ async fn what_rots_while_the_desk_works_ends_it_within_a_day() {
     desk.sleeps_for(TimeDelta::hours(5));
     let why = desk.breaks_off().await;
     assert!(why.contains("is damaged") && why.contains("Restore it from a backup"), "{why}");
+}
+
+#[tokio::test]
+async fn a_stop_before_the_daily_look_has_ended_vouches_for_nothing() {
+    for (hours, vouches) in [(23, true), (25, false)] {
+        let mut desk = Desk::live().await;
+        desk.receives(&mail(JANE, "Data Deletion Request", "please")).await;
+        // Two hours went by since its start.
+        desk.sleeps_for(TimeDelta::hours(hours - 2));
+        assert_eq!(desk.ticks_and_stops().await, vouches, "after {hours} hours");
+    }
 }
 
 #[tokio::test]

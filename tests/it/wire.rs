@@ -182,15 +182,29 @@ impl LiveDesk {
 
     /// With more in its environment.
     pub(crate) fn launches_with(&mut self, environment: &[(&str, &Path)]) {
+        let mut desk = self.program(&["run"]);
+        desk.envs(environment.iter().copied());
+        self.launches_as(&mut desk);
+    }
+
+    /// On a disk that takes its time for each page of the database.
+    pub(crate) fn launches_on_a_slow_disk(&mut self, environment: &[(&str, &Path)]) {
+        let mut strace = Command::new("strace");
+        // -D: the desk stays the process that was started.
+        strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=pread64"]);
+        strace.args(["-e", "inject=pread64:delay_enter=200000", "-o", "/dev/null", "-P"]);
+        strace.arg(self.file("bot.db"));
+        let desk = self.program(&["run"]);
+        strace.arg(desk.get_program()).args(desk.get_args());
+        strace.env("NO_COLOR", "1").envs(environment.iter().copied());
+        self.launches_as(&mut strace);
+    }
+
+    fn launches_as(&mut self, program: &mut Command) {
         let mut log = OpenOptions::new();
         let log = log.create(true).append(true).open(self.file("log")).unwrap();
-        let daemon = self
-            .program(&["run"])
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
+        let daemon =
+            program.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
         self.daemon = Some(daemon.unwrap());
     }
 

@@ -116,7 +116,8 @@ async fn live(caller: &str, now: DateTime<Utc>, rules: RuleSet, templates: Templ
     let (submitter, _) = setup.submitter().unwrap();
     let pages = templates.clone().into();
     let bot = Bot::open(settings.clone(), rules, templates, &database, key, clock.clone());
-    let bot = bot.await.unwrap().known_to_be_whole();
+    let bot = bot.await.unwrap();
+    let watch = bot.watch().clone();
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let page = listener.local_addr().unwrap().port();
@@ -133,6 +134,10 @@ async fn live(caller: &str, now: DateTime<Utc>, rules: RuleSet, templates: Templ
     };
     tokio::spawn(serve(listener, router(web), pending()));
     let bot = tokio::spawn(bot.run(woken));
+    // What comes before is kept for later, and orders are to be obeyed at once.
+    while !watch.is_whole() && !bot.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let options = SqliteConnectOptions::new().filename(&database).read_only(true);
     let mut desk = Desk {
         clock,
