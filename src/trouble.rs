@@ -36,6 +36,8 @@ pub enum Trouble {
     NoConnection,
     /// It asks us to slow down, or to come later.
     Busy,
+    /// It lets us in and takes none of our letters: it refuses the sender, or hangs up.
+    TakesNoLetters,
     /// The folder or mailbox cannot be opened.
     NoFolder,
     /// It does something else than it was asked.
@@ -80,6 +82,7 @@ impl Trouble {
             Trouble::HostUnknown => "host unknown",
             Trouble::NoConnection => "no connection",
             Trouble::Busy => "server busy",
+            Trouble::TakesNoLetters => "letters not taken",
             Trouble::NoFolder => "folder cannot be used",
             Trouble::Unexpected => "unexpected answer",
         }
@@ -113,6 +116,11 @@ impl Trouble {
             Trouble::Busy => "Nothing at first: the desk rests as long as it is asked to. If it lasts, ask the \
                  provider about its limits; smtp.per_minute and smtp.connections_max in bot.toml slow the desk down."
                 .to_owned(),
+            Trouble::TakesNoLetters => format!(
+                "See what the server's code means: that the account under {section} in bot.toml may send as \
+                 identity.address, and to anybody; that it is not suspended or over its quota. No letter is given up \
+                 for it; they leave by themselves when the server takes them."
+            ),
             Trouble::NoFolder => format!(
                 "Check folder or path under {section} in bot.toml, and that the desk may open it."
             ),

@@ -412,7 +412,7 @@ impl Bot {
             }
             Wake::PollFailed(failure) => self.poll_failed(failure).await?,
             Wake::LineFailed(failure) => self.submission_failed(failure),
-            Wake::LineWorks => self.submission_works().await?,
+            Wake::LineWorks => self.line_works().await?,
             Wake::Pressed(act, answer) => drop(answer.send(self.press(act).await?)),
             Wake::Ready(answer) => self.idle.push(answer),
             Wake::Ended(id, end) => self.settle(&[(id, end)]).await?,

@@ -279,7 +279,7 @@ impl Bot {
             let settled = tx.settle(*id, end, self.settings.limits.attempts_max, now).await?;
             match (&settled, end) {
                 // Said once for all letters, by `learn_from`.
-                (Settled::Later, End::NotTried(_) | End::Throttled(_)) => {}
+                (Settled::Later, End::NotTried(_) | End::NotTaken(_) | End::Throttled(_)) => {}
                 (Settled::Later, End::Temporary(why) | End::Uncertain(why)) => {
                     warn!(letter = id, %why, "letter not submitted yet; it will be tried again");
                 }

@@ -28,8 +28,8 @@ const POLL_RETRY_LAST: Duration = Duration::from_secs(40);
 const BUSY_RETRY_FIRST: Duration = Duration::from_secs(60);
 /// Longest rest then.
 const BUSY_RETRY_LAST: Duration = Duration::from_secs(10 * 60);
-/// Rest of a worker that cannot connect.
-const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(5);
+/// Rest of a worker that cannot connect, or whose server takes nothing.
+const CONNECT_RETRY_FIRST: Duration = Duration::from_secs(10);
 /// Longest rest of a worker whose password is refused: whoever goes on trying is soon taken for an
 /// attacker.
 const REFUSED_RETRY_LAST: Duration = Duration::from_secs(5 * 60);
@@ -322,17 +322,21 @@ async fn submit(mut line: Line, wakes: mpsc::Sender<Wake>, stopping: watch::Rece
             } else {
                 line.submit(&parcel).await
             };
-            if let End::NotTried(failure) | End::Throttled(failure) = &end {
+            if let End::NotTried(failure) | End::NotTaken(failure) | End::Throttled(failure) = &end
+            {
                 failed = Some(failure.clone());
             }
             if wakes.send(Wake::Ended(parcel.id, end)).await.is_err() {
                 return;
             }
         }
-        // How long a busy server is left alone is the bot's to say: it holds the letters back.
-        let is_lost = failed.is_some_and(|failure| failure.trouble != Trouble::Busy);
-        if is_lost && reconnect(&mut line, &wakes).await.is_err() {
-            return;
+        match failed.map(|failure| failure.trouble) {
+            // How long a busy server is left alone is the bot's to say: it holds the letters back.
+            None | Some(Trouble::Busy) => {}
+            // A connection would tell nothing; the next letter does.
+            Some(Trouble::TakesNoLetters) => sleep(with_jitter(CONNECT_RETRY_FIRST)).await,
+            Some(_) if reconnect(&mut line, &wakes).await.is_err() => return,
+            Some(_) => {}
         }
     }
     line.hang_up().await;

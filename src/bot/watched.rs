@@ -155,7 +155,9 @@ impl Bot {
     pub(super) async fn learn_from(&mut self, ends: &[(i64, End)]) -> Result<()> {
         for (_, end) in ends {
             match end {
-                End::NotTried(failure) => self.submission_failed(failure.clone()),
+                End::NotTried(failure) | End::NotTaken(failure) => {
+                    self.submission_failed(failure.clone());
+                }
                 End::Throttled(failure) => {
                     let now = self.clock.now();
                     if !self.throttle.rests(now) {
@@ -164,9 +166,9 @@ impl Bot {
                     self.throttle.slow_down(now);
                     self.submission_failed(failure.clone());
                 }
-                End::Submitted | End::Permanent(_) => self.submission_works().await?,
-                // One letter that is put off or in doubt tells nothing of the others.
-                End::Temporary(_) | End::Uncertain(_) => {}
+                End::Submitted => self.submission_works().await?,
+                // One letter that is refused, put off or in doubt tells nothing of the others.
+                End::Permanent(_) | End::Temporary(_) | End::Uncertain(_) => {}
             }
         }
         Ok(())
@@ -178,6 +180,21 @@ impl Bot {
         if self.watch.fails(Part::MailServer, failure, self.clock.now()) {
             warn!(%why, "letter not submitted yet: the mail server cannot be used; trying again");
         }
+    }
+
+    /// A line could connect. Whether letters are taken over it, the first one shows.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub(super) async fn line_works(&mut self) -> Result<()> {
+        match self.submission_trouble() {
+            Some(Trouble::TakesNoLetters) => Ok(()),
+            _ => self.submission_works().await,
+        }
+    }
+
+    fn submission_trouble(&self) -> Option<Trouble> {
+        self.watch.broken(Part::MailServer).map(|broken| broken.failure.trouble)
     }
 
     /// Letters leave again: staff, who could not be mailed, hear now that they did not.
@@ -234,7 +251,8 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub(super) async fn alarm_on_submission(&mut self, now: DateTime<Utc>) -> Result<()> {
-        if self.in_hand == 0 && self.throttle.is_calm(now) {
+        let is_busy = self.submission_trouble() == Some(Trouble::Busy);
+        if is_busy && self.in_hand == 0 && self.throttle.is_calm(now) {
             return self.submission_works().await;
         }
         let Some(Broken { since, failure }) = self.watch.broken(Part::MailServer) else {

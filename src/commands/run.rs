@@ -128,19 +128,29 @@ pub async fn start(
         let _ = told.send(());
         drop(wakes.send(Wake::Stop).await);
     });
+    let ended = works(bot.run(woken), &mut tasks, stops).await;
+    drop(stop_page);
+    tasks.shutdown().await;
+    ended
+}
+
+/// Ends with the loop, with the first task that breaks off, or when a stop has taken too long.
+async fn works(
+    run: impl Future<Output = Result<()>> + Send + 'static,
+    tasks: &mut JoinSet<()>,
+    stops: oneshot::Receiver<()>,
+) -> Result<()> {
     // Apart, so that whatever breaks off in it ends with words.
-    let mut bot = tokio::spawn(bot.run(woken));
+    let mut bot = tokio::spawn(run);
     let ended = tokio::select! {
         ended = &mut bot => ended.unwrap_or_else(|why| Err(anyhow!("The desk broke off: {why}"))),
-        why = first_panic(&mut tasks) => Err(why),
+        why = first_panic(tasks) => Err(why),
         () = overdue(stops) => {
             warn!("something is still going on; the next start takes it up");
             Ok(())
         }
     };
     bot.abort();
-    drop(stop_page);
-    tasks.shutdown().await;
     ended
 }
 

@@ -23,6 +23,9 @@ pub enum End {
     Uncertain(String),
     /// No connection, or none that may be used: the letter was not begun.
     NotTried(Failure),
+    /// The server takes no letter of ours, as far as this one shows: try it again, however long
+    /// that lasts.
+    NotTaken(Failure),
     /// Not now, and none of the others either: the server asks us to slow down.
     Throttled(Failure),
 }
@@ -44,6 +47,8 @@ pub enum Settled {
 const RETRY_FIRST_SECONDS: i64 = 60;
 /// Longest rest between two attempts.
 const RETRY_LAST_SECONDS: i64 = 6 * 3600;
+/// Longest rest of a letter whose server takes none: it is back soon after the server is.
+const NOT_TAKEN_SECONDS: i64 = 15 * 60;
 /// Rest after an answer was lost: the server may still be at it (RFC 5321 §4.5.3.2.6 gives it
 /// ten minutes).
 const UNCERTAIN_MINUTES: i64 = 15;
@@ -114,6 +119,10 @@ impl Tx {
             }
             End::Temporary(note) => {
                 self.try_later(id, later(rest_after(attempts)), note, 0, 0).await
+            }
+            End::NotTaken(failure) => {
+                let rest = rest_after(attempts).min(NOT_TAKEN_SECONDS);
+                self.try_later(id, later(rest), &failure.why, 0, 0).await
             }
             End::NotTried(failure) => self.try_later(id, later(0), &failure.why, -1, 0).await,
             // No fault of the letter; but others are tried before it.

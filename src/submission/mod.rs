@@ -98,7 +98,9 @@ impl Line {
             // On a connection of its own a letter counts as tried, wherever it broke: one that a
             // server always hangs up on must not stand before all others for ever.
             Ok(connection) => match self.submit_over(connection, parcel).await {
-                End::NotTried(failure) => End::Temporary(failure.why),
+                End::NotTried(failure) => {
+                    End::NotTaken(Failure::new(Trouble::TakesNoLetters, failure.why))
+                }
                 end => end,
             },
             Err(why) => match Failure::of(&why) {

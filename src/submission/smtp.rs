@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use super::Parcel;
 use super::answering::Answering;
-use super::refusal::{Refused, asks_to_slow_down};
+use super::refusal::{Meaning, Refused, meaning};
 use crate::mail::EmailAddress;
 use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
 use crate::step::step;
@@ -254,14 +254,15 @@ impl Connection {
             mail = mail + &std::mem::take(&mut recipient) + &std::mem::take(&mut data);
         }
         step("before-data");
-        if let Err(end) = before_dot(connection, &mail, TAKEN, Refused::Anything).await {
-            return self.not_for_good(end);
-        }
-        if let Err(end) = before_dot(connection, &recipient, TAKEN, Refused::Recipient).await {
-            return end;
-        }
-        if let Err(end) = before_dot(connection, &data, GO_ON, Refused::Anything).await {
-            return self.not_for_good(end);
+        let steps = [
+            (mail, TAKEN, Refused::Sender),
+            (recipient, TAKEN, Refused::Recipient),
+            (data, GO_ON, Refused::Sender),
+        ];
+        for (command, expected, refused) in steps {
+            if let Err(end) = before_dot(connection, &command, expected, refused).await {
+                return self.perhaps_tired(end);
+            }
         }
         step("after-data");
         step("before-dot");
@@ -280,13 +281,11 @@ impl Connection {
         }
     }
 
-    /// A refusal of the sender or of all mail says nothing about this recipient: the account may
-    /// be over its quota, and be right tomorrow. Of a connection that has served its time the
-    /// server may only be tired: a new one tells whether it is.
-    fn not_for_good(&self, end: End) -> End {
+    /// Of a connection that has served its time the server may only be tired: a new one tells
+    /// whether it is.
+    fn perhaps_tired(&self, end: End) -> End {
         match end {
-            End::Permanent(why) => End::Temporary(why),
-            End::Throttled(tired) if self.is_used => End::NotTried(tired),
+            End::Throttled(tired) | End::NotTaken(tired) if self.is_used => End::NotTried(tired),
             end => end,
         }
     }
@@ -313,7 +312,10 @@ async fn before_dot(
         // A parked connection that the server closed meanwhile ends as not tried.
         Ok(Err(why)) => Err(refusal(&why, refused)
             .unwrap_or_else(|| End::NotTried(Failure::new(trouble_of(&why), in_words(&why))))),
-        Err(_) => Err(End::Temporary("no answer within five minutes".to_owned())),
+        Err(_) => {
+            let words = "no answer within five minutes";
+            Err(End::NotTaken(Failure::new(Trouble::TakesNoLetters, words)))
+        }
     }
 }
 
@@ -332,10 +334,12 @@ fn refusal(why: &lettre::transport::smtp::Error, refused: Refused) -> Option<End
     let words = in_words(why);
     let (code, enhanced) = words.split_once(' ').unwrap_or((&words, ""));
     let enhanced = Some(enhanced).filter(|enhanced| !enhanced.is_empty());
-    if asks_to_slow_down(code, enhanced, &why.to_string(), refused) {
-        return Some(End::Throttled(Failure::new(Trouble::Busy, words)));
-    }
-    Some(if why.is_permanent() { End::Permanent(words) } else { End::Temporary(words) })
+    Some(match meaning(code, enhanced, &why.to_string(), refused) {
+        Meaning::SlowDown => End::Throttled(Failure::new(Trouble::Busy, words)),
+        Meaning::TakesNone => End::NotTaken(Failure::new(Trouble::TakesNoLetters, words)),
+        Meaning::Later => End::Temporary(words),
+        Meaning::Never => End::Permanent(words),
+    })
 }
 
 fn lettre_address(address: &EmailAddress) -> Option<Address> {

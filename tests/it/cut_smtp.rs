@@ -274,7 +274,7 @@ fn a_server_that_answers_what_it_should_not_loses_no_letter() {
 fn answers_what_it_should_not(takes: Takes) {
     use Step::{Auth, Data, Dot, Ehlo, Greeting, Mail, Rcpt};
     let mut post = Post::to_server_that(takes);
-    let nonsense: [&[u8]; 18] = [
+    let nonsense: [&[u8]; 19] = [
         b"999 what\r\n",
         b"2\r\n",
         b"hello\r\n",
@@ -291,7 +291,8 @@ fn answers_what_it_should_not(takes: Takes) {
         b"334 VXNlcm5hbWU6\r\n",
         b"421 4.3.2 closing\r\n",
         b"450 4.2.0 not now\r\n",
-        b"550 5.7.1 never\r\n",
+        b"550 5.7.1 not from you\r\n",
+        b"550 5.1.1 never\r\n",
         b"250 ok\r\n250 ok\r\n250 ok\r\n",
     ];
     for step in [Greeting, Ehlo, Auth, Mail, Rcpt, Data, Dot] {
@@ -299,7 +300,7 @@ fn answers_what_it_should_not(takes: Takes) {
             let case = format!("{:?} at {step:?}, {takes:?}", String::from_utf8_lossy(words));
             post.sink.replies(step, Reply::Says(words.to_vec()));
             let (end, copies) = post.survives(&case);
-            let refused = words.starts_with(b"550") && matches!(step, Rcpt | Dot);
+            let refused = words.starts_with(b"550 5.1.1") && matches!(step, Rcpt | Dot);
             let expected = match step {
                 _ if refused => 0..=0,
                 // It took the letter and said nonsense: nobody can know.

@@ -68,7 +68,7 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pages: Router,
-    wakes: mpsc::Sender<Wake>,
+    pub(crate) wakes: mpsc::Sender<Wake>,
     bot: JoinHandle<anyhow::Result<()>>,
     folder: TempDir,
     config: String,

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use deletion_desk::oauth::OAuthError;
 use deletion_desk::store::attempts::End;
 use deletion_desk::trouble::{Failure, Trouble};
+use deletion_desk::wake::Wake;
 use serde_json::Value;
 
 use crate::harness::{Desk, JANE, OFFICER, mail};
@@ -134,6 +135,38 @@ async fn staff_hear_afterwards_that_no_letter_could_be_submitted() {
     assert!(over.contains("Since 01 June 2026, 16:01 the desk could submit no letter"), "{over}");
     assert!(over.contains("(certificate expired)"), "{over}");
     assert_eq!(desk.letters_to(JANE).len(), 1);
+    assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
+}
+
+/// The account may not send any more, or the server hangs up on whoever has logged in: that is
+/// nothing about the recipient, and nothing that ends.
+#[tokio::test]
+async fn a_server_that_takes_no_letter_is_told_like_one_that_is_away_and_ends_no_case() {
+    let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 2\n").await;
+    desk.mail_arrives(&mail(JANE, "Data Deletion Request", "please"));
+    desk.polls().await;
+    for _ in 0..20 {
+        let refused = Failure::new(Trouble::TakesNoLetters, "554 5.7.1");
+        desk.out.plan(End::NotTaken(refused));
+        if desk.tries_one_letter().await == 0 {
+            desk.out.forget_plans();
+        }
+        // That a line can connect shows nothing.
+        desk.wakes.send(Wake::LineWorks).await.unwrap();
+        desk.sleeps_for(TimeDelta::hours(1));
+        desk.polls().await;
+        desk.ticks().await;
+    }
+    let (status, health) = desk.health().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(health.contains("failing   mail server: letters not taken, since "), "{health}");
+    assert_eq!(desk.state().await, "awaiting-verification");
+
+    desk.hours_pass(1).await;
+    assert_eq!(desk.letters_to(JANE).len(), 1);
+    assert!(
+        desk.subjects_to(OFFICER).contains(&"[deletion-desk] letters are submitted again".into())
+    );
     assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
 }
 

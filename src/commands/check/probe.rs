@@ -19,6 +19,7 @@ use crate::mail::{Bounds, EmailAddress, parse};
 use crate::mailbox::{Folder, Mailbox, SideFolders};
 use crate::store::attempts::End;
 use crate::submission::Parcel;
+use crate::trouble::Part;
 
 /// How long a probe may be on its way.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -131,8 +132,11 @@ impl Probe {
             End::Temporary(why) => {
                 return Err(anyhow!("The mail server does not take the probe now: {why}"));
             }
-            End::NotTried(why) | End::Throttled(why) => {
-                return Err(anyhow!("The mail server does not take the probe now: {why}"));
+            End::NotTried(why) | End::NotTaken(why) | End::Throttled(why) => {
+                let remedy = why.remedy(Part::MailServer);
+                return Err(anyhow!(
+                    "The mail server does not take the probe now: {why}\n{remedy}"
+                ));
             }
         }
         Ok(())
