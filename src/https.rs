@@ -15,12 +15,12 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
+use crate::net::connect;
 use crate::tls;
 
 /// Octets of the largest answer that is read.
@@ -115,10 +115,9 @@ impl Https {
         let work = async {
             let port = url.port_or_known_default().unwrap_or(443);
             let bare = host.trim_matches(['[', ']']);
-            let tcp = TcpStream::connect((bare, port))
+            let tcp = connect(bare, port)
                 .await
                 .with_context(|| format!("Cannot connect to {host}:{port}"))?;
-            tcp.set_nodelay(true)?;
             if url.scheme() == "https" {
                 let name = ServerName::try_from(bare.to_owned())?;
                 let connector = TlsConnector::from(Arc::clone(&self.tls));

@@ -40,6 +40,7 @@ pub mod digest;
 pub mod https;
 pub mod mail;
 pub mod mailbox;
+pub mod net;
 pub mod oauth;
 pub mod schedule;
 pub mod step;

@@ -22,6 +22,8 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 const SEARCH_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How such a line begins.
 const SEARCH: &[u8] = b"* SEARCH ";
+/// Octets that tell what a response is.
+const RESPONSE_BEGINS: usize = "* LIST".len();
 /// Lists inside lists. What is asked for has two; imap-proto recurses, and ends the process on
 /// some hundreds.
 const NESTING_MAX: u32 = 32;
@@ -70,6 +72,8 @@ pub(super) struct Bounded<S> {
     line: u64,
     /// So far it begins as a SEARCH answer does.
     is_search: bool,
+    /// How the response begins, of which the line may be a part.
+    begins: Vec<u8>,
     /// Octets of the current literal that are still to come.
     literal: u64,
     /// Octets of all literals of the current response.
@@ -97,6 +101,7 @@ impl<S> Bounded<S> {
             nesting: 0,
             line: 0,
             is_search: true,
+            begins: Vec::new(),
             literal: 0,
             literals: 0,
             rest: None,
@@ -124,6 +129,9 @@ impl<S> Bounded<S> {
                     return Err(Overstepped::Rest);
                 }
             }
+            if self.begins.len() < RESPONSE_BEGINS {
+                self.begins.push(*byte);
+            }
             let begins = usize::try_from(self.line).ok().and_then(|at| SEARCH.get(at));
             self.is_search &= begins.is_none_or(|expected| expected == byte);
             self.line += 1;
@@ -138,7 +146,8 @@ impl<S> Bounded<S> {
             if self.nesting > NESTING_MAX {
                 return Err(Overstepped::Nesting);
             }
-            self.announced = match (*byte, self.announced) {
+            let announced = self.announced;
+            self.announced = match (*byte, announced) {
                 (b'{', _) => Announced::Digits(0),
                 (digit @ b'0'..=b'9', Announced::Digits(n)) => {
                     Announced::Digits(n.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
@@ -146,22 +155,34 @@ impl<S> Bounded<S> {
                 (b'+', Announced::Digits(n)) => Announced::Digits(n),
                 (b'}', Announced::Digits(n)) => Announced::Closed(n),
                 (b'\r', Announced::Closed(n)) => Announced::Closed(n),
-                (b'\n', Announced::Closed(n)) => {
-                    self.begin_literal(n)?;
-                    Announced::Nothing
-                }
                 _ => Announced::Nothing,
             };
             if *byte == b'\n' {
                 self.line = 0;
                 self.is_search = true;
-                if self.literal == 0 {
-                    (self.nesting, self.literals, self.rest) = (0, 0, None);
+                match announced {
+                    Announced::Closed(n) if self.may_have_literals() => self.begin_literal(n)?,
+                    _ => self.end_response(),
                 }
             }
             bytes = rest;
         }
         Ok(())
+    }
+
+    /// Of what is asked for, a message and the name of a folder may come as a literal. In a text
+    /// (`* OK see {5000}`) the same octets announce nothing.
+    fn may_have_literals(&self) -> bool {
+        match self.begins.strip_prefix(b"* ") {
+            Some([b'0'..=b'9', ..]) => true,
+            Some(name) => name.eq_ignore_ascii_case(b"LIST"),
+            None => false,
+        }
+    }
+
+    fn end_response(&mut self) {
+        (self.nesting, self.literals, self.rest) = (0, 0, None);
+        self.begins.clear();
     }
 
     fn begin_literal(&mut self, bytes: u64) -> Result<(), Overstepped> {
@@ -242,7 +263,12 @@ mod tests {
         check(&[b"* 1 FETCH (BODY[] {101}\r\n"], false);
         check(&[b"* 1 FETCH (BODY[] {429496", b"7295}\r\n"], false);
         check(&[b"* 1 FETCH (BODY[] {99999999999999999999999}\r\n"], false);
-        // Braces inside a line or a literal announce nothing.
+        check(&[b"* LIST () \"/\" {101}\r\n"], false);
+        // Braces inside a line, a text or a literal announce nothing.
+        let text = [&b"* OK see {90}\r\n* OK "[..], &[b'('; 40]].concat();
+        check(&[&text], false);
+        check(&[b"+ {90}\r\n", &[b'('; 40]], false);
+        check(&[b"A1 OK {5000}\r\n* OK fine\r\n"], true);
         check(&[b"* OK {5000} is a number\r\n* 1 FETCH {9}\r\n{5000}\r\n \r\n"], true);
     }
 
@@ -278,7 +304,9 @@ mod tests {
         };
         check(&[&nested(NESTING_MAX), &nested(NESTING_MAX)], true);
         check(&[&nested(NESTING_MAX + 1)], false);
-        // A literal ends no list, and holds none.
+        // A literal ends no list, and holds none; nor does an empty one.
+        let empty = b"({0}\r\n".repeat(NESTING_MAX as usize);
+        check(&[b"* 1 FETCH (", &empty], false);
         check(&[b"* 1 FETCH ((", b"BODY[] {40}\r\n", &[b'('; 40], &[b'('; 31]], false);
         check(&[b"* 1 FETCH (BODY[] {40}\r\n", &[b'('; 40], b")\r\n"], true);
     }

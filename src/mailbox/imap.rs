@@ -10,15 +10,16 @@ use async_imap::imap_proto::{AttributeValue, Response};
 use chrono::{DateTime, Utc};
 use rustls::pki_types::ServerName;
 use tokio::io::BufWriter;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Overstepped};
 use super::imap_login::{self, Proof};
 use super::imap_session::{Idled, ImapSession, Refused, Wire};
-use super::{Fetched, REUSED, Seen};
+use super::{Fetched, REUSED, Seen, Unfetched};
+use crate::net;
 use crate::oauth::SignIn;
+use crate::trouble::Trouble;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The whole set of UIDs is compared this often, for servers that rewind UIDNEXT.
@@ -168,13 +169,20 @@ impl ImapMailbox {
         self.describe(&known).await
     }
 
+    /// A message that is larger than was said comes as too large when it is asked for alone; the
+    /// connection does not survive it.
     pub(super) async fn fetch(&mut self, wanted: &[Seen]) -> Result<Vec<Fetched>> {
         let mut fetched = Vec::new();
         for chunk in wanted.chunks(UIDS_MAX) {
             let keys: Vec<String> = chunk.iter().map(|seen| seen.key.clone()).collect();
             let bytes = chunk.iter().map(|seen| seen.size).sum();
-            let found = self.fetch_items(&keys, "(UID BODY.PEEK[])", bytes, Item::body).await?;
-            for (key, raw) in found {
+            let found = self.fetch_items(&keys, "(UID BODY.PEEK[])", bytes, Item::body).await;
+            if let ([seen], Err(why)) = (wanted, &found)
+                && is_too_large(why)
+            {
+                return Ok(vec![Fetched { seen: seen.clone(), raw: Err(Unfetched::TooLarge) }]);
+            }
+            for (key, raw) in found? {
                 let seen = chunk.iter().find(|seen| seen.key == key);
                 fetched.extend(seen.map(|seen| Fetched { seen: seen.clone(), raw: Ok(raw) }));
             }
@@ -192,11 +200,11 @@ impl ImapMailbox {
         read: fn(Item) -> Option<T>,
     ) -> Result<Vec<(String, T)>> {
         let found = match self.fetch_together(keys, items, bytes, read).await {
-            Err(why) if why.is::<Refused>() && keys.len() > 1 => {
+            Err(why) if is_about_messages(&why) && keys.len() > 1 => {
                 let mut found = Vec::new();
                 for one in keys.chunks(1) {
                     match self.fetch_together(one, items, bytes, read).await {
-                        Err(refused) if refused.is::<Refused>() => {}
+                        Err(refused) if is_about_messages(&refused) => {}
                         one => found.extend(one?),
                     }
                 }
@@ -292,6 +300,21 @@ impl ImapMailbox {
         self.full_listing_at = None;
         self.newest.clear();
     }
+}
+
+/// Whether a server refuses messages, and not us: whoever asks to be left alone is not asked for
+/// each of them.
+fn is_about_messages(why: &anyhow::Error) -> bool {
+    why.is::<Refused>() && Trouble::of(why) != Trouble::Busy
+}
+
+/// Whether a message, or what is said to be one, is larger than any that is read.
+fn is_too_large(why: &anyhow::Error) -> bool {
+    let inner = |cause: &(dyn std::error::Error + 'static)| {
+        let overstepped = cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref()?;
+        Some(matches!(overstepped, Overstepped::Literal(_)))
+    };
+    why.chain().any(|cause| inner(cause) == Some(true))
 }
 
 /// What a login found.
@@ -399,11 +422,10 @@ async fn open(settings: &ImapSettings, proof: Proof) -> Result<ImapSession> {
 
 async fn open_wire(settings: &ImapSettings) -> Result<Box<dyn Wire>> {
     let (host, port) = (settings.host.as_str(), settings.port);
-    let tcp = timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)))
+    let tcp = timeout(CONNECT_TIMEOUT, net::connect(host, port))
         .await
         .with_context(|| format!("{host}:{port} does not answer within 30 seconds"))?
         .with_context(|| format!("Cannot connect to {host}:{port}"))?;
-    tcp.set_nodelay(true)?;
     let literal_bytes_max = settings.message_bytes_max as u64 + LITERAL_SLACK_BYTES;
     let wire: Box<dyn Wire> = if settings.tls {
         let connector =

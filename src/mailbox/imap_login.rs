@@ -116,15 +116,17 @@ async fn log_in(
         .await
         .context("The login was not answered within a minute")?;
     done.map_err(|(why, _)| match why {
-        async_imap::error::Error::No(text) if asks_to_slow_down(&text) => {
-            anyhow!("The server takes no login now ({})", cut(&text)).context(Trouble::Busy)
-        }
+        async_imap::error::Error::No(text) if asks_to_slow_down(&text) => not_now(&text),
         async_imap::error::Error::No(text) => {
             let why = anyhow!("The server refuses the login ({})", cut(&text));
             why.context(Trouble::PasswordRefused)
         }
         other => in_words(other, "The login failed"),
     })
+}
+
+fn not_now(text: &str) -> anyhow::Error {
+    anyhow!("The server takes no login now ({})", cut(text)).context(Trouble::Busy)
 }
 
 /// XOAUTH2 (developers.google.com/gmail/imap/xoauth2-protocol).
@@ -138,6 +140,7 @@ async fn show_token(
         .await
         .context("The login was not answered within a minute")?;
     done.map_err(|(why, _)| match why {
+        async_imap::error::Error::No(text) if asks_to_slow_down(&text) => not_now(&text),
         async_imap::error::Error::No(_) => anyhow!(TokenRefused),
         async_imap::error::Error::Bad(_) => {
             anyhow!("The server knows no XOAUTH2; set mailbox.auth = \"password\"")

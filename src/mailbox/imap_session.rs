@@ -33,6 +33,11 @@ const MESSAGES_MAX: usize = 500_000;
 /// Characters of the server's own words that are repeated.
 const WORDS_MAX: usize = 200;
 
+/// Microsoft's answer to whoever signed in and has no mailbox here.
+const NOT_CONNECTED: &str = "Microsoft takes the sign-in, but not for this mailbox (\"User is authenticated but not \
+    connected\"). Check that mailbox.username is the address of the mailbox, and that whoever signed in, or the app, \
+    has full access to it. If it worked before, too many connections may be open; that ends by itself";
+
 /// What a connection runs over: TLS, or plain text on loopback.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Debug {
     /// Whether the server may say nothing for as long as it likes.
@@ -192,21 +197,29 @@ impl ImapSession {
     async fn examine(&mut self, folder: &str) -> Result<()> {
         let quoted = folder.replace('\\', "\\\\").replace('"', "\\\"");
         let mut uid_validity = None;
-        self.command(&format!("EXAMINE \"{quoted}\""), |response| {
-            if let Response::Data { outcome, .. } = response
-                && let Some(ResponseCode::UidValidity(value)) = outcome.code
-            {
-                uid_validity = Some(value);
-            }
-            Ok(())
-        })
-        .await
-        .map_err(|why| match Trouble::of(&why) {
-            // The server's NO; a lost connection or a busy server is what it is.
-            Trouble::Unexpected => why.context(Trouble::NoFolder),
-            _ => why,
-        })
-        .with_context(|| format!("Cannot open the folder {folder}"))?;
+        let opened = self
+            .command(&format!("EXAMINE \"{quoted}\""), |response| {
+                if let Response::Data { outcome, .. } = response
+                    && let Some(ResponseCode::UidValidity(value)) = outcome.code
+                {
+                    uid_validity = Some(value);
+                }
+                Ok(())
+            })
+            .await;
+        if let Err(why) = &opened
+            && why.is::<Refused>()
+            && why.to_string().contains("not connected")
+        {
+            return Err(anyhow!(NOT_CONNECTED).context(Trouble::SignInRefused));
+        }
+        opened
+            .map_err(|why| match Trouble::of(&why) {
+                // The server's NO; a lost connection or a busy server is what it is.
+                Trouble::Unexpected => why.context(Trouble::NoFolder),
+                _ => why,
+            })
+            .with_context(|| format!("Cannot open the folder {folder}"))?;
         self.uid_validity = uid_validity
             .context("The server gives no UIDVALIDITY; its messages cannot be told apart")?;
         Ok(())
@@ -342,7 +355,10 @@ fn refuse_end(response: &Response<'_>, uid_validity: u32, what: &str) -> Result<
         return Ok(());
     };
     if *status == Status::Bye {
-        return Err(refused(what, "goodbye", words(&outcome.information)));
+        // The session is over, other than after a refusal.
+        let words = words(&outcome.information);
+        let why = anyhow!("{what}: the server says goodbye {words}");
+        return Err(if asks_to_slow_down(&words) { why.context(Trouble::Busy) } else { why });
     }
     match outcome.code {
         Some(ResponseCode::UidValidity(now)) if uid_validity != 0 && now != uid_validity => {

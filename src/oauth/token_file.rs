@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -129,6 +129,7 @@ impl TokenFile {
         let mut file = OpenOptions::new();
         let file = file.create(true).truncate(false).write(true).mode(0o600).open(path);
         let file = file.map_err(|why| self.cannot_keep(&why))?;
+        self.give_to_owner(&file);
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock(file)),
@@ -148,6 +149,7 @@ impl TokenFile {
         // It may have been there before, with another mode.
         let private = fs::Permissions::from_mode(0o600);
         place.set_permissions(private).map_err(|why| self.cannot_keep(&why))?;
+        self.give_to_owner(&place);
         Ok(Place(place))
     }
 
@@ -170,6 +172,14 @@ impl TokenFile {
             .map_err(|why| self.cannot_keep(&why))?;
         step("after-token-renamed");
         Ok(())
+    }
+
+    /// What root signs in with (`login`, `check`) is for the daemon to use, who has a user of its
+    /// own. Others own what they make, and may not give it away.
+    fn give_to_owner(&self, file: &File) {
+        if let Ok(folder) = fs::metadata(self.folder()) {
+            let _ = fchown(file, Some(folder.uid()), Some(folder.gid()));
+        }
     }
 
     /// Takes away a place that was not needed.

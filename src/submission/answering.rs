@@ -1,4 +1,5 @@
-//! A stream from a server that may answer without end: lettre keeps all of a line until it ends.
+//! A stream from a server that may answer without end (lettre keeps all of a line until it ends),
+//! or answer STARTTLS with more than is asked for.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,17 +12,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Octets of one answer, TLS included; RFC 5321 §4.5.3.1.5 knows lines of 512.
 const ANSWER_BYTES_MAX: usize = 32 * 1024;
 
+/// What lettre writes to begin TLS.
+const STARTTLS: &[u8] = b"STARTTLS\r\n";
+
 /// Counts what comes in since we last said something.
 #[derive(Debug)]
 pub(super) struct Answering<S> {
     stream: S,
     peer: SocketAddr,
     octets: usize,
+    /// The answer to STARTTLS, as far as it came.
+    begins_tls: Option<Vec<u8>>,
 }
 
 impl<S> Answering<S> {
     pub(super) fn new(stream: S, peer: SocketAddr) -> Answering<S> {
-        Answering { stream, peer, octets: 0 }
+        Answering { stream, peer, octets: 0, begins_tls: None }
+    }
+
+    /// Whoever stands between could put answers behind that of STARTTLS, which lettre would keep
+    /// and take for the server's under TLS (CVE-2011-0411).
+    fn check(&mut self, new: &[u8]) -> io::Result<()> {
+        let Some(answer) = &mut self.begins_tls else { return Ok(()) };
+        answer.extend_from_slice(new);
+        let mut lines = answer.split_inclusive(|octet| *octet == b'\n');
+        let is_last = |line: &[u8]| line.ends_with(b"\n") && line.get(3) != Some(&b'-');
+        match lines.by_ref().any(is_last) && lines.next().is_some() {
+            true => Err(io::Error::other("more than an answer came before TLS began")),
+            false => Ok(()),
+        }
     }
 }
 
@@ -37,6 +56,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Answering<S> {
         if self.octets > ANSWER_BYTES_MAX {
             return Poll::Ready(Err(io::Error::other("the answer has no end")));
         }
+        let new = buf.filled().get(before..).unwrap_or_default();
+        self.check(new)?;
         poll
     }
 }
@@ -48,6 +69,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.octets = 0;
+        self.begins_tls = (buf == STARTTLS).then(Vec::new);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -65,5 +87,23 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug> AsyncTok
 {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_may_stand_behind_the_answer_to_starttls() {
+        let passes = |pieces: &[&str]| {
+            let mut stream = Answering::new((), SocketAddr::from(([127, 0, 0, 1], 587)));
+            stream.begins_tls = Some(Vec::new());
+            pieces.iter().try_for_each(|piece| stream.check(piece.as_bytes())).is_ok()
+        };
+        assert!(passes(&["220 go on\r\n"]));
+        assert!(passes(&["220-go\r\n22", "0 on\r", "\n"]));
+        assert!(!passes(&["220 go on\r\n250 forged\r\n"]));
+        assert!(!passes(&["220-go\r\n220 on\r\n", "2"]));
     }
 }

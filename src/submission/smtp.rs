@@ -16,7 +16,6 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
 use rustls::pki_types::ServerName;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -24,6 +23,7 @@ use super::Parcel;
 use super::answering::Answering;
 use super::refusal::{Meaning, Refused, meaning};
 use crate::mail::EmailAddress;
+use crate::net::connect;
 use crate::oauth::{SignIn, TokenRefused, xoauth2_base64};
 use crate::step::step;
 use crate::store::attempts::End;
@@ -185,15 +185,17 @@ impl SmtpSettings {
             Ok(answer) if answer.has_code(235) => Ok(connection),
             Ok(answer) => bail!("{place} answers the login with {}", answer.code()),
             Err(why) if why.is_permanent() => Err(anyhow!(TokenRefused)),
-            Err(why) => bail!("{place} does not take the login now: {}", in_words(&why)),
+            Err(why) => {
+                let words = format!("{place} does not take the login now: {}", in_words(&why));
+                Err(because(&why, words))
+            }
         }
     }
 
     /// A connection that sends each write at once: Nagle's algorithm would keep the end of a letter
     /// back until the server's delayed acknowledgement, 40 ms.
     async fn stream(&self) -> Result<Box<dyn AsyncTokioStream>> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        tcp.set_nodelay(true)?;
+        let tcp = connect(&self.host, self.port).await?;
         let peer = tcp.peer_addr()?;
         if self.tls != Tls::Implicit {
             return Ok(Box::new(Answering::new(tcp, peer)));

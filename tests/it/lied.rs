@@ -326,6 +326,8 @@ fn faults() -> Vec<Fault> {
         says(b"* 1 FETCH (UID 1 BODY[] {4294967295}\r\nabc"),
         says(b"* 1 FETCH (UID 1 BODY[] {99999999999999999999}\r\nabc"),
         says(lists.as_bytes()),
+        // What looks like a literal and is none hides them from whoever counts.
+        says(format!("* OK {{1000000}}\r\n{lists}").as_bytes()),
         Fault::SaysWithoutEnd(format!("* OK {}", "x".repeat(4096)).into_bytes()),
         Fault::SaysWithoutEnd(b"\0".repeat(4096)),
     ]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::certificates::{Authority, Shown};
+use crate::harness::JANE;
 use crate::lied::{RECONNECTION_REST, Scene, Way, World};
 use crate::lying_imap::{At, Fault};
 
@@ -266,6 +267,68 @@ fn a_message_that_is_said_to_be_too_large_goes_to_a_person() {
     scene.until_handled("too large", MINUTE);
     scene.passes(2 * HOUR);
     assert_eq!(scene.outcomes(), ["quarantined: message-too-large"]);
+}
+
+/// Sizes are sometimes guessed (Exchange does), and a connection does not survive a literal that is
+/// too large.
+#[test]
+fn a_message_that_is_larger_than_was_said_holds_up_no_other() {
+    let mut world = World::new();
+    let mut scene = world.scene();
+    let at = scene.desk().clock.now();
+    let huge = format!("From: {JANE}\r\n\r\n{}", "x".repeat(2 << 20));
+    scene.server.lies(At::Sizes, Fault::Sizes(1000), ALWAYS);
+    scene.server.receives(at, huge.as_bytes());
+    scene.request();
+    scene.until("both are handled", 5 * MINUTE, |scene| scene.outcomes().len() == 2);
+    assert!(scene.outcomes().contains(&"quarantined: message-too-large".to_owned()));
+    scene.connections_were_apart("larger than said");
+}
+
+/// Whoever asks to be left alone is not asked for each message; in the words of Gmail, of
+/// Microsoft, and of somebody who hangs up.
+#[test]
+fn a_server_that_throttles_is_left_alone_at_once() {
+    let mut world = World::new();
+    for words in [
+        "TAG NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)\r\n",
+        "TAG BAD Request is throttled. Suggested Backoff Time: 29961 milliseconds\r\n",
+        "* BYE Too many simultaneous connections.\r\n",
+    ] {
+        for at in [At::Sizes, At::Bodies] {
+            let mut scene = world.scene();
+            // It is there, and looks.
+            scene.passes(MINUTE);
+            for _ in 0..5 {
+                scene.request();
+            }
+            scene.server.lies(at, Fault::SaysInstead(words.as_bytes().to_vec()), 1);
+            scene.until_handled(words, 5 * MINUTE);
+            scene.nothing_is_lost_or_doubled(words);
+            let failures = scene.failures();
+            assert!(matches!(&failures[..], [one] if one.contains("server busy")), "{failures:?}");
+            // Up to the next login.
+            let commands = scene.server.commands();
+            let first = commands.iter().skip(1).take_while(|one| *one != "LOGIN");
+            let asked = first.filter(|one| one.contains("FETCH")).count();
+            assert_eq!(asked, if at == At::Sizes { 1 } else { 2 }, "{}", scene.story());
+            let rest = scene.server.connections()[1] - scene.server.lied_at().unwrap();
+            assert!(rest >= MINUTE, "{words}: {rest:?}");
+        }
+    }
+}
+
+/// Microsoft's answer to a sign-in that may not open the mailbox says nothing of a folder.
+#[test]
+fn a_sign_in_without_a_mailbox_is_told_with_its_remedy() {
+    let mut world = World::new();
+    let mut scene = world.scene();
+    let words = b"TAG BAD User is authenticated but not connected.\r\n".to_vec();
+    scene.server.lies(At::Examine, Fault::SaysInstead(words), 1);
+    scene.request();
+    scene.until_handled("not connected", 5 * MINUTE);
+    let told = "sign-in refused: Microsoft takes the sign-in, but not for this mailbox";
+    assert!(scene.failures()[0].starts_with(told), "{:?}", scene.failures());
 }
 
 /// What the server says may be somebody's mail; it is not repeated in the log.

@@ -2,16 +2,18 @@
 //! asks that provider (its oauth2 passdb), and a Postfix that asks Dovecot.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use deletion_desk::config::Config;
 use deletion_desk::https::Https;
+use deletion_desk::mailbox::{ImapMailbox, ImapSettings};
 use deletion_desk::oauth::{
-    Flow, OAuthError, OAuthSettings, Provider, SecretPlace, TokenFile, TokenSource,
+    Flow, OAuthError, OAuthSettings, Provider, SecretPlace, SignIn, TokenFile, TokenSource,
 };
+use deletion_desk::trouble::Trouble;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::harness::{DESK, JANE, OFFICER};
+use crate::lying_imap::{At, Fault, LyingImap};
 use crate::servers::{MailServers, program};
 use crate::token_server::{CLIENT, Rotation, TokenServer};
 use crate::wire::{LiveDesk, request};
@@ -444,6 +447,47 @@ fn source(tokens: &TokenServer, file: &Path, secret: Option<SecretPlace>) -> Tok
         mailbox: DESK.to_owned(),
         https: Https::new(None).unwrap(),
     })
+}
+
+/// Gmail turns whoever opens too many connections away where it refuses tokens, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_busy_has_not_refused_the_token() {
+    let tokens = TokenServer::start(DESK).await;
+    let (folder, source) = in_process(&tokens);
+    signed_in(&tokens, &folder.path().join("token"));
+    let server = LyingImap::start(None).await;
+    let busy = b"TAG NO [ALERT] Too many simultaneous connections. (Failure)\r\n".to_vec();
+    server.lies(At::Login, Fault::SaysInstead(busy), 2);
+    let mut inbox = ImapMailbox::new(ImapSettings {
+        host: "127.0.0.1".to_owned(),
+        port: server.port(),
+        tls: false,
+        username: DESK.to_owned(),
+        sign_in: SignIn::OAuth2(source),
+        folder: "INBOX".to_owned(),
+        ca_pem: None,
+        idle: false,
+        message_bytes_max: 1 << 20,
+    });
+    let why = inbox.try_login().await.unwrap_err();
+    assert_eq!(Trouble::of(&why), Trouble::Busy, "{why:#}");
+    assert_eq!((server.lies_left(), tokens.asked_for(REFRESH)), (1, 1), "once, with one token");
+}
+
+/// `login` and `check` are run by root, and the daemon by a user of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_root_renews_belongs_to_whom_the_folder_belongs_to() {
+    let tokens = TokenServer::start(DESK).await;
+    tokens.rotates(Rotation::Strict);
+    let (folder, source) = in_process(&tokens);
+    std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+    signed_in(&tokens, &folder.path().join("token"));
+    source.token().await.unwrap();
+    for name in ["token", "token.lock"] {
+        let file = fs::metadata(folder.path().join(name)).unwrap();
+        let owned = (file.uid(), file.gid(), file.mode() & 0o777);
+        assert_eq!(owned, (65_534, 65_534, 0o600), "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
