@@ -10,8 +10,12 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let line = CommandLine::parse();
-    end_with_the_reader();
     let quiet = !matches!(line.command, Command::Run);
+    if quiet {
+        end_with_the_reader()
+    } else {
+        tell_no_mail()
+    }
     start_log(if quiet { "warn" } else { "info" });
     // One crypto provider for all; a second installation cannot happen here.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -54,6 +58,15 @@ async fn dispatch(line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Staff(command) => commands::staff::staff(config, command).await,
         Command::Journal(command) => commands::journal::journal(config, command).await,
     }
+}
+
+/// What a panic says may be out of the mail that was being read: a slice in the wrong place
+/// quotes all of a text.
+fn tell_no_mail() {
+    panic::set_hook(Box::new(|what| {
+        let place = what.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "something broke off; please tell the makers where");
+    }));
 }
 
 /// Where the reader of what is printed left (`cases list | head`), the rest is not wanted.

@@ -159,7 +159,10 @@ impl Bot {
                 fetched.raw = Err(Unfetched::EndedTheReader);
             }
         }
-        tx.set_mark_at(PROGRESS, self.clock.now()).await?;
+        // Of the others nothing follows for the inbox.
+        if folder == Folder::Inbox {
+            tx.set_mark_at(PROGRESS, self.clock.now()).await?;
+        }
         tx.commit().await?;
         step("after-attempt");
         step("before-parse");

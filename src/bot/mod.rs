@@ -45,9 +45,10 @@ use crate::schedule::Cron;
 use crate::step::step;
 use crate::store::commit::{Release, Terms};
 use crate::store::fault::Fault;
-use crate::store::{Access, Care, Store};
+use crate::store::{Access, Store};
 use crate::submission::Parcel;
 use crate::systemd::Systemd;
+use crate::trouble::Failure;
 use crate::wake::Wake;
 use intake::{Reading, WasRead};
 use reading::Parser;
@@ -266,10 +267,7 @@ impl Bot {
                     self.act(std::mem::take(&mut batch)).await?;
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
-                Some(looked) = self.looks.join_next() => {
-                    looked??;
-                    info!("{WHOLE}");
-                }
+                Some(looked) = self.looks.join_next() => self.hears_verdict(looked?)?,
             }
         }
         let finish = self.finish_what_is_in_hand(&mut wakes);
@@ -322,18 +320,17 @@ impl Bot {
     }
 
     /// Reads all of the database while mail is taken in: should it be damaged, that mail still
-    /// lies in the inbox for the copy that takes its place. Nothing else can be done again, so
-    /// the rest of what wakes the bot is kept and returned. That may take minutes, in which
-    /// systemd has to see that the loop moves, and people how far it is.
+    /// lies in the inbox for the copy that takes its place. What is pressed cannot be done again,
+    /// so it is kept and returned, with whatever is about letters. That may take minutes, in
+    /// which systemd has to see that the loop moves, and people how the inbox is.
     async fn look_whether_whole(&mut self, wakes: &mut mpsc::Receiver<Wake>) -> Result<Vec<Wake>> {
         let store = self.store.clone();
-        let mut check = std::pin::pin!(store.check_whole(Care::Quick));
+        let mut check = std::pin::pin!(store.check_whole(store.care_at_start()));
         let mut kept = Vec::new();
         loop {
             tokio::select! {
                 whole = &mut check => {
-                    whole?;
-                    info!("{WHOLE}");
+                    self.hears_verdict(whole)?;
                     return Ok(kept);
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
@@ -347,15 +344,30 @@ impl Bot {
                         self.stopping.send_replace(true);
                         return Ok(Vec::new());
                     }
-                    Some(mail @ (Wake::Listed(..) | Wake::Described(..) | Wake::Fetched(..))) => {
-                        self.act(vec![mail]).await?;
-                    }
+                    Some(
+                        now @ (Wake::Listed(..)
+                        | Wake::Described(..)
+                        | Wake::Fetched(..)
+                        | Wake::Polled
+                        | Wake::PollFailed(_)
+                        | Wake::StorageFailed(_)
+                        | Wake::Reloaded(..)),
+                    ) => self.act(vec![now]).await?,
                     // Whoever presses then is told to try again.
                     Some(Wake::Pressed(..)) if kept.len() >= WAKES_AT_ONCE => {}
                     Some(other) => kept.push(other),
                 }
             }
         }
+    }
+
+    fn hears_verdict(&self, whole: Result<()>) -> Result<()> {
+        match &whole {
+            Ok(()) => info!("{WHOLE}"),
+            // The next start may not see what this look saw.
+            Err(_) => self.store.note_damage(),
+        }
+        whole
     }
 
     /// Takes up letters that were in hand when the last run ended.
@@ -393,7 +405,13 @@ impl Bot {
             let done = self.act_on(wake).await;
             self.unless_storage(done)?;
         }
-        self.hand_out_letters().await
+        match self.hand_out_letters().await {
+            Err(why) if !is_storage_error(&why) => {
+                self.submission_failed(Failure::of(&why));
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     async fn act_on(&mut self, wake: Wake) -> Result<()> {

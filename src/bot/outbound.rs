@@ -125,7 +125,13 @@ impl Bot {
         {
             let parcels = match self.room().min(LETTERS_AT_ONCE) {
                 0 => Vec::new(),
-                room => self.claim_letters(room).await?,
+                room => match self.claim_letters(room).await {
+                    Ok(parcels) => parcels,
+                    Err(why) => {
+                        self.idle.push(worker);
+                        return Err(why);
+                    }
+                },
             };
             if parcels.is_empty() {
                 self.idle.push(worker);

@@ -51,13 +51,16 @@ impl Bot {
     pub async fn tick(&mut self) -> Result<()> {
         step("before-tick");
         let now = self.clock.now();
+        // Whatever goes wrong below, the loop moves.
+        self.report(now).await?;
         self.watch_clock(now).await?;
         self.reckon_again().await?;
-        self.pass_time(now).await?;
+        // A case that cannot be read keeps neither alarms nor the digest back.
+        let passed = self.pass_time(now).await;
+        self.unless_storage(passed)?;
         self.forget(now).await?;
         self.alarm_on_silence(now).await?;
         self.alarm_on_submission(now).await?;
-        self.report(now).await?;
         self.digest_when_due(now).await?;
         self.look_when_due(now);
         step("after-tick");

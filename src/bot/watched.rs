@@ -88,7 +88,7 @@ impl Watch {
         let mut known = self.known();
         let slot = known.slot(part);
         let is_news = slot.as_ref().is_none_or(|known| failure.is_news_after(&known.failure));
-        let since = slot.as_ref().map_or(now, |known| known.since);
+        let since = slot.as_ref().map_or(now, |known| known.since.min(now));
         *slot = Some(Broken { since, failure });
         is_news
     }

@@ -27,7 +27,9 @@ use crate::web::{self, PageTemplates, Web};
 
 /// Whatever is still going on so long after a stop is left to the next start, which takes it up
 /// as after a power cut.
-const STOP_MAX: Duration = Duration::from_millis(4_800);
+const STOP_MAX: Duration = Duration::from_millis(4_700);
+/// The same for tasks that are told to leave.
+const TASKS_STOP_MAX: Duration = Duration::from_millis(200);
 
 /// Runs until SIGTERM or SIGINT.
 ///
@@ -89,8 +91,16 @@ pub async fn start(
     let pages = PageTemplates::from(templates.clone());
     let mode = settings.mode;
     let systemd = Systemd::from_env();
-    let bot = Bot::open(settings, rules, templates, &database, key, clock.clone()).await?;
-    let bot = bot.reporting_to(systemd.clone());
+    let mut stop = Box::pin(stop);
+    let opened = Bot::open(settings, rules, templates, &database, key, clock.clone());
+    let bot = tokio::select! {
+        bot = opened => bot?.reporting_to(systemd.clone()),
+        // Another process may hold the database for long.
+        () = &mut stop => {
+            info!("stopped before it had started");
+            return Ok(());
+        }
+    };
     let (wakes, woken) = mpsc::channel(WAKES_WAITING_MAX);
     let poll = Poll {
         every: setup.config.poll(),
@@ -130,7 +140,8 @@ pub async fn start(
     });
     let ended = works(bot.run(woken), &mut tasks, stops).await;
     drop(stop_page);
-    tasks.shutdown().await;
+    // A folder on a disk that is away would hold them up.
+    let _ = tokio::time::timeout(TASKS_STOP_MAX, tasks.shutdown()).await;
     ended
 }
 
@@ -143,7 +154,7 @@ async fn works(
     // Apart, so that whatever breaks off in it ends with words.
     let mut bot = tokio::spawn(run);
     let ended = tokio::select! {
-        ended = &mut bot => ended.unwrap_or_else(|why| Err(anyhow!("The desk broke off: {why}"))),
+        ended = &mut bot => ended.unwrap_or_else(|_| Err(anyhow!("The desk broke off"))),
         why = first_panic(tasks) => Err(why),
         () = overdue(stops) => {
             warn!("something is still going on; the next start takes it up");
@@ -175,7 +186,7 @@ async fn overdue(stops: oneshot::Receiver<()>) {
 async fn first_panic(tasks: &mut JoinSet<()>) -> anyhow::Error {
     loop {
         match tasks.join_next().await {
-            Some(Err(why)) if why.is_panic() => return anyhow!("A task broke off: {why}"),
+            Some(Err(why)) if why.is_panic() => return anyhow!("A task broke off"),
             Some(_) => {}
             None => std::future::pending().await,
         }

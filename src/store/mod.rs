@@ -36,7 +36,7 @@ use fault::Fault;
 use known::Known;
 use rows::Rows;
 pub use whole::Care;
-use whole::Seal;
+use whole::{Left, Seal};
 
 /// Row number of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +76,7 @@ pub struct Store {
     key: TokenKey,
     path: PathBuf,
     access: Access,
-    left_whole: bool,
+    left: Left,
 }
 
 /// A transaction that will write; nothing of it is there before [`Tx::commit`].
@@ -118,7 +118,10 @@ impl Store {
         if access == Access::Command && !path.exists() {
             bail!("{}: it is not there yet; `deletion-desk run` makes it", context());
         }
-        let left_whole = access == Access::Daemon && Seal::of(path).take();
+        let left = match access {
+            Access::Daemon => Seal::of(path).take(),
+            Access::Command => Left::Unknown,
+        };
         if access == Access::Daemon {
             // It will hold addresses, so nobody else may read it; its log will be like it. What
             // stands in the way here stands in SQLite's way, too, which says so.
@@ -135,7 +138,7 @@ impl Store {
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_lazy_with(options.create_if_missing(false).read_only(true));
-        let store = Store { writer, readers, key, path: path.to_owned(), access, left_whole };
+        let store = Store { writer, readers, key, path: path.to_owned(), access, left };
         store.check_version().await?;
         store.check_schema().await.with_context(context)?;
         Ok(store)

@@ -17,6 +17,9 @@ use super::fault::Fault;
 /// Pages, or steps within a row, between two looks whether anybody still waits for the verdict.
 const STEPS_BETWEEN: i32 = 10;
 
+/// In the place of a seal.
+const DAMAGED: &str = "damaged\n";
+
 /// How carefully [`Store::check_whole`] looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Care {
@@ -68,15 +71,32 @@ impl Seal {
         fs::write(beside(&self.database, ".seal"), self.sight()?)
     }
 
-    /// Takes the seal off; whether it was on and is not broken.
-    pub(super) fn take(&self) -> bool {
+    /// Takes the seal off; what it told. Damage is told until the desk closes a whole database.
+    pub(super) fn take(&self) -> Left {
         let seal = beside(&self.database, ".seal");
-        let Ok(sealed) = fs::read_to_string(&seal) else { return false };
+        let Ok(sealed) = fs::read_to_string(&seal) else { return Left::Unknown };
         let log = fs::metadata(beside(&self.database, "-wal")).map_or(0, |log| log.len());
+        if sealed == DAMAGED {
+            return Left::Damaged;
+        }
         // One that stays could only tell of an older file, which this one is not any more.
         let _ = fs::remove_file(&seal);
-        log == 0 && self.sight().is_ok_and(|now| now == sealed)
+        match log == 0 && self.sight().is_ok_and(|now| now == sealed) {
+            true => Left::Whole,
+            false => Left::Unknown,
+        }
     }
+}
+
+/// How the daemon before left the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Found whole, closed, and not written to since.
+    Whole,
+    /// Found damaged; perhaps it was replaced since.
+    Damaged,
+    /// It was killed, or somebody else wrote to it.
+    Unknown,
 }
 
 /// Whether somebody waits for a verdict.
@@ -120,7 +140,20 @@ impl Store {
     /// Whether the daemon before closed it as [`Store::close_whole`] does, and nothing was
     /// written since.
     pub fn was_left_whole(&self) -> bool {
-        self.left_whole
+        self.left == Left::Whole
+    }
+
+    /// How carefully it has to be looked at before the first letter: damage that a thorough look
+    /// found is not missed by a quick one.
+    pub fn care_at_start(&self) -> Care {
+        if self.left == Left::Damaged { Care::Thorough } else { Care::Quick }
+    }
+
+    /// Notes for the next start that a look found damage.
+    pub fn note_damage(&self) {
+        if let Err(why) = fs::write(beside(&self.path, ".seal"), DAMAGED) {
+            warn!(%why, "the next start may not see the damage");
+        }
     }
 
     /// Closes all connections of a database that was found whole, and notes how it is left.

@@ -104,7 +104,9 @@ async fn lines(web: &Web) -> Vec<Line> {
     let broken = web.watch.broken(Part::Inbox);
     let (database, inbox) = match timeout(DATABASE_TIMEOUT, marks).await {
         Ok(Ok(alive_at)) => {
-            let alive_at = alive_at.unwrap_or(web.started_at).max(web.started_at);
+            // A start that is yet to come was told by a clock that was set back since.
+            let started_at = Some(web.started_at).filter(|at| *at <= now);
+            let alive_at = alive_at.max(started_at).unwrap_or(now);
             let mut inbox = Line::of(Part::Inbox, broken, is_late(alive_at));
             if inbox.state == PartState::Failing {
                 let why = inbox.wrong.map_or("not read to its end".to_owned(), |(why, _)| why);

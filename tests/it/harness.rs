@@ -242,14 +242,16 @@ impl Desk {
         self.folder.path().join("bot.db.seal").exists()
     }
 
-    /// Waits until it ends by itself, and says why.
-    pub(crate) async fn breaks_off(self) -> String {
+    /// Waits until it ends by itself; why, and what it noted beside the database.
+    pub(crate) async fn breaks_off(self) -> (String, String) {
         let give_up_at = Instant::now() + Duration::from_secs(30);
         while self.wakes.send(Wake::Second).await.is_ok() {
             assert!(Instant::now() < give_up_at, "it goes on");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        format!("{:#}", self.bot.await.unwrap().unwrap_err())
+        let why = format!("{:#}", self.bot.await.unwrap().unwrap_err());
+        let noted = std::fs::read_to_string(self.folder.path().join("bot.db.seal"));
+        (why, noted.unwrap_or_default())
     }
 
     /// From now on there are Junk and Sent, both empty at the first look.
@@ -290,21 +292,25 @@ impl Desk {
     }
 
     pub(crate) async fn polls(&self) {
-        let poll = Poll { every: Duration::from_secs(60), message_bytes_max: 1 << 20 };
-        let mut mailbox = Mailbox::Memory(self.inbox.clone());
-        let mut suspects = Suspects::default();
-        poll_once(&Folder::Inbox, &mut mailbox, &mut suspects, poll, &self.wakes).await.unwrap();
-        let beside = [
-            (Folder::Junk("Junk".into()), self.junk.clone()),
-            (Folder::Sent("Sent".into()), self.sent.clone()),
-        ];
-        for (folder, mailbox) in beside.into_iter().filter(|_| self.has_folders) {
-            let mut mailbox = Mailbox::Memory(mailbox);
-            let mut suspects = Suspects::default();
-            poll_once(&folder, &mut mailbox, &mut suspects, poll, &self.wakes).await.unwrap();
+        self.looks_into(Folder::Inbox, &self.inbox).await;
+        if self.has_folders {
+            self.looks_into(Folder::Junk("Junk".into()), &self.junk).await;
+            self.looks_into(Folder::Sent("Sent".into()), &self.sent).await;
         }
         self.wakes.send(Wake::Polled).await.unwrap();
         self.barrier().await;
+    }
+
+    /// Junk is read, and the inbox is not.
+    pub(crate) async fn looks_into_junk(&self) {
+        self.looks_into(Folder::Junk("Junk".into()), &self.junk).await;
+    }
+
+    async fn looks_into(&self, folder: Folder, mailbox: &MemoryMailbox) {
+        let poll = Poll { every: Duration::from_secs(60), message_bytes_max: 1 << 20 };
+        let mut mailbox = Mailbox::Memory(mailbox.clone());
+        let mut suspects = Suspects::default();
+        poll_once(&folder, &mut mailbox, &mut suspects, poll, &self.wakes).await.unwrap();
     }
 
     /// A poll fails.

@@ -138,6 +138,28 @@ async fn staff_hear_afterwards_that_no_letter_could_be_submitted() {
     assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
 }
 
+/// What the provider takes for spam comes all day, and says nothing of the inbox.
+#[tokio::test]
+async fn mail_in_junk_does_not_hide_that_the_inbox_is_not_read() {
+    let mut desk = Desk::live().await;
+    desk.has_folders().await;
+    let junk = desk.junk.clone();
+    for minute in 0..20 {
+        junk.put(
+            &format!("1:{}", 900 + minute),
+            desk.clock.now(),
+            mail(JANE, "Win", "now").as_bytes(),
+        );
+        desk.looks_into_junk().await;
+        desk.polls_in_vain(1, Trouble::NoFolder).await;
+    }
+    let (status, health) = desk.health().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(health.contains("failing   inbox: folder cannot be used, since "), "{health}");
+    desk.submits().await;
+    assert_eq!(desk.subjects_to(OFFICER), ["[deletion-desk] the inbox cannot be read"]);
+}
+
 /// The account may not send any more, or the server hangs up on whoever has logged in: that is
 /// nothing about the recipient, and nothing that ends.
 #[tokio::test]

@@ -143,8 +143,43 @@ async fn what_rots_while_the_desk_works_ends_it_within_a_day() {
     desk.hours_pass(20).await;
     rots(&desk.database()).await;
     desk.sleeps_for(TimeDelta::hours(5));
-    let why = desk.breaks_off().await;
+    let (why, noted) = desk.breaks_off().await;
     assert!(why.contains("is damaged") && why.contains("Restore it from a backup"), "{why}");
+    assert_eq!(noted, "damaged\n");
+}
+
+/// An index that has something else than its table, as after a write that a disk lost: only a
+/// thorough look sees it.
+async fn disagrees_with_itself(database: &Path) {
+    let options = SqliteConnectOptions::new().filename(database);
+    let steps = [
+        "CREATE TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'inbox_sha256';
+         PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'inbox_sha256'",
+        "UPDATE inbox SET sha256 = hex(randomblob(32))",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM kept; DROP TABLE kept",
+    ];
+    for step in steps {
+        // What the schema is, each connection reads once.
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        connection.execute(step).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_that_a_thorough_look_found_is_not_missed_by_the_next_start() {
+    let host = stopped();
+    host.mail_arrives();
+    host.comes_to_rest();
+    disagrees_with_itself(&host.file("bot.db")).await;
+    // A quick look does not see it.
+    host.until(host.starts(), READ);
+    fs::write(host.file("bot.db.seal"), "damaged\n").unwrap();
+    for start in 1..=2 {
+        let mut desk = host.starts();
+        let ended = wait_until(|| desk.ended());
+        assert!(!ended.success() && host.log().contains("is damaged"), "{start}: {}", host.log());
+    }
 }
 
 #[tokio::test]
@@ -167,6 +202,6 @@ async fn what_rotted_before_a_start_that_trusted_it_ends_the_desk_soon_after() {
     desk.sleeps_for(TimeDelta::minutes(9));
     desk.settles().await;
     desk.sleeps_for(TimeDelta::minutes(2));
-    let why = desk.breaks_off().await;
+    let (why, _) = desk.breaks_off().await;
     assert!(why.contains("is damaged"), "{why}");
 }
