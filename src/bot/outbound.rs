@@ -1,6 +1,6 @@
 //! Letters leave the desk: released within their budgets, composed once, claimed, settled.
 
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use anyhow::Result;
@@ -193,7 +193,10 @@ impl Bot {
             to_write.push((letter, stored));
         }
         let written = in_halves(&to_write, |(letter, stored)| {
-            self.composed(letter, *stored, now)
+            // One that cannot be composed stops no other.
+            let composed = catch_unwind(AssertUnwindSafe(|| self.composed(letter, *stored, now)));
+            composed
+                .unwrap_or_else(|_| Err(ComposeError::Message("it broke off".to_owned())))
                 .map(|outgoing| (self.parcel(letter, &outgoing), (letter.id, outgoing)))
         });
         let (mut parcels, mut claimed) = (Vec::new(), Vec::new());

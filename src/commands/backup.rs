@@ -7,12 +7,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 
+use super::run::stop_signal;
 use super::setup::Setup;
 use crate::store::Store;
 use crate::store::backup::Contents;
+use crate::store::whole::beside;
 
 /// Arguments of `backup`.
 #[derive(Debug, Args)]
@@ -36,19 +38,29 @@ pub struct BackupArgs {
 /// Copies, verifies and says what there is.
 ///
 /// # Errors
-/// Configuration and storage errors; a file that is there already. Nothing is left then.
+/// Configuration and storage errors; a file that is there already; an end by a signal. Nothing is
+/// left then.
 pub async fn backup(config: &Path, args: &BackupArgs) -> Result<ExitCode> {
     let file = &args.file;
     let setup = Setup::read(config)?;
     let store = setup.open_store().await?;
+    let stop = stop_signal()?;
     let part = part_of(file)?;
-    let made = make(&store, &part, file).await;
+    let made = tokio::select! {
+        made = make(&store, &part, file) => made,
+        () = stop => Err(anyhow!("Stopped; there is no copy")),
+    };
+    let (contents, octets) = match made {
+        Ok(made) => made,
+        Err(why) => {
+            // Whatever there is of it is worth nothing, and has addresses in it.
+            for ending in ["-journal", "-wal", "-shm", ""] {
+                let _ = fs::remove_file(beside(&part, ending));
+            }
+            return Err(why);
+        }
+    };
     store.close().await;
-    if made.is_err() {
-        // Whatever there is of it is worth nothing.
-        let _ = fs::remove_file(&part);
-    }
-    let (contents, octets) = made?;
     println!(
         "{}: {} cases, {} messages, {} letters, {} entries of the journal, {octets} octets; read again and whole.",
         file.display(),

@@ -54,6 +54,30 @@ fn a_copy_is_made_while_the_desk_runs_and_takes_its_place() {
     host.has_lost_and_doubled_nothing(0, "a copy in the place of the database");
 }
 
+/// Ctrl-C, or a timer that takes it for stuck: what there is of the copy has addresses in it.
+#[test]
+fn a_copy_that_is_broken_off_leaves_nothing_behind() {
+    let host = Host::new();
+    let left = || {
+        let names = fs::read_dir(host.file(".")).unwrap();
+        names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("copy.db"))
+            .collect::<Vec<_>>()
+    };
+    let mut slow = Command::new("strace");
+    slow.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=pwrite64", "-o", "/dev/null"]);
+    slow.args(["-e", "inject=pwrite64:delay_enter=500000"]);
+    slow.args([env!("CARGO_BIN_EXE_deletion-desk"), "backup", "copy.db"]);
+    let mut backup = slow.current_dir(host.file(".")).spawn().unwrap();
+    wait_until(|| left().iter().any(|name| name.ends_with(".part")).then_some(()));
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let killed = Command::new("kill").args(["-INT", &backup.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    assert!(!backup.wait().unwrap().success());
+    assert_eq!(left(), Vec::<String>::new());
+}
+
 /// A copy of something that is damaged is none.
 #[test]
 fn a_damaged_database_gives_no_copy() {

@@ -182,16 +182,20 @@ fn in_words(folder: &Folder) -> String {
     }
 }
 
-/// What the newest mails say of their senders; nothing when the mailbox cannot be read, which
-/// has a line of its own.
+/// What the newest mails say of their senders, or that a mailbox that opens cannot be read.
 async fn newest(setup: &Setup) -> Vec<Line> {
     let said: Result<Vec<String>> = async {
         let mut mailbox = setup.mailbox()?;
         senders::senders(setup, &mut mailbox).await
     }
     .await;
-    let said = said.unwrap_or_default();
-    said.into_iter().map(|says| line(Verdict::Note, "senders", says)).collect()
+    match said {
+        Ok(said) => said.into_iter().map(|says| line(Verdict::Note, "senders", says)).collect(),
+        Err(why) => {
+            let says = failure("the newest mails", &why, Part::Inbox, None);
+            vec![line(Verdict::Fail, "mailbox", says)]
+        }
+    }
 }
 
 async fn smtp(setup: &Setup) -> Line {
