@@ -9,8 +9,8 @@
 //!               web page, clock, command line ─▶ (the same) case ─▶ …
 //! ```
 //!
-//! `oauth` gives mailbox and submission their tokens where a provider takes no passwords; `https`
-//! and `tls` are what it and they stand on.
+//! `oauth` gives mailbox and submission their tokens where a provider takes no passwords; `https`,
+//! `tls` and `net` are what it and they stand on.
 //!
 //! [`bot`] is the loop that goes through it; read that first. [`wake`] lists all that can make
 //! it act. [`commands`] is the command line.

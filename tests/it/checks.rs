@@ -226,6 +226,22 @@ async fn a_probe_that_lands_in_junk_or_not_at_all_is_a_failure() {
     assert!(line(&out, "ok    answers").contains("plus_addressing = false is right"), "{out}");
 }
 
+/// As Gmail does with an address that the account was not let send as.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_writes_another_sender_is_noticed() {
+    let servers = MailServers::start_with(&[DESK, JANE, OFFICER], |settings| {
+        let rewrite = "local_header_rewrite_clients = static:all\n\
+            sender_canonical_classes = header_sender\n\
+            sender_canonical_maps = static:account@gmail.example\n";
+        settings.replace("in_flow_delay = 0\n", &format!("in_flow_delay = 0\n{rewrite}"))
+    });
+    let (ok, out) = desk(&servers, |settings| settings).tries(&["check", "--probe"]);
+    assert!(!ok, "{out}");
+    let sender = line(&out, "FAIL  sender");
+    assert!(sender.contains("writes account@gmail.example over the sender"), "{out}");
+    assert!(sender.contains("\"Send mail as\""), "{out}");
+}
+
 /// The desk that runs leaves its own probes alone, wherever they are filed.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_leaves_a_probe_alone() {

@@ -158,6 +158,7 @@ impl Probe {
             seconds,
             sender: sender_auth(&mail.headers, authserv_id.as_deref()),
             authserv_id,
+            from: mail.author.address().cloned(),
         }));
     }
 }

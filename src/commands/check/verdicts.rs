@@ -3,6 +3,7 @@
 use super::provider::{signing, spf_mechanism};
 use super::{Line, Verdict, line};
 use crate::config::Config;
+use crate::mail::EmailAddress;
 use crate::mail::sender_auth::SenderAuth;
 use crate::mailbox::Folder;
 
@@ -25,6 +26,8 @@ pub(super) struct Seen {
     /// Whose Authentication-Results stand on top, and what they say.
     pub(super) authserv_id: Option<String>,
     pub(super) sender: SenderAuth,
+    /// Whom From names.
+    pub(super) from: Option<EmailAddress>,
 }
 
 /// What became of both.
@@ -44,6 +47,7 @@ pub(super) fn lines(found: &Found, config: &Config) -> Vec<Line> {
         _ => None,
     });
     if let Some(seen) = seen {
+        lines.extend(rewritten(seen, &config.identity.address));
         lines.extend(authserv(seen, config.authentication.authserv_id.as_deref()));
         lines.extend(sender(seen, config.identity.address.domain(), &found.smtp_host));
     }
@@ -104,6 +108,18 @@ fn plus_addressing(found: &Found, is_on: bool) -> Option<Line> {
         ),
     };
     Some(line(verdict, "answers", says))
+}
+
+/// Some providers (Gmail) write the account's own address over any other.
+fn rewritten(seen: &Seen, desk: &EmailAddress) -> Option<Line> {
+    let from = seen.from.as_ref().filter(|from| !from.same_mailbox(desk))?;
+    let says = format!(
+        "the mail server writes {} over the sender: requesters would not know who asks, and answers would go \
+         there. Let the account send as identity.address (Gmail: Settings, Accounts, \"Send mail as\", \
+         verified), or set identity.address to that one",
+        from.as_str()
+    );
+    Some(line(Verdict::Fail, "sender", says))
 }
 
 /// Whose word on senders can be had.
