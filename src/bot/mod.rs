@@ -3,6 +3,7 @@
 //! One task runs [`Bot::run`] and is the only one that decides. The mailbox, the submission
 //! workers and the page are tasks of their own that wake it and wait for its answer.
 
+mod blame;
 mod bounce;
 mod command;
 pub mod digest;
@@ -48,8 +49,8 @@ use crate::store::fault::Fault;
 use crate::store::{Access, Store};
 use crate::submission::Parcel;
 use crate::systemd::Systemd;
-use crate::trouble::Failure;
 use crate::wake::Wake;
+use blame::Blame;
 use intake::{Reading, WasRead};
 use reading::Parser;
 use throttle::Throttle;
@@ -120,6 +121,8 @@ pub struct Bot {
     watch: Watch,
     /// Whether the log and `/healthz` say that no letter can be submitted.
     submission_alarm: bool,
+    /// Which letters are not taken for their own sake.
+    blame: Blame,
     /// Whether the mail server asked us to slow down.
     throttle: Throttle,
     systemd: Systemd,
@@ -208,6 +211,7 @@ impl Bot {
             idle: Vec::new(),
             watch: Watch::new(now, left_whole),
             submission_alarm: false,
+            blame: Blame::default(),
             throttle: Throttle::default(),
             systemd: Systemd::default(),
             open_cases: None,
@@ -267,7 +271,10 @@ impl Bot {
                     self.act(std::mem::take(&mut batch)).await?;
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
-                Some(looked) = self.looks.join_next() => self.hears_verdict(looked?)?,
+                Some(looked) = self.looks.join_next() => {
+                    looked??;
+                    info!("{WHOLE}");
+                }
             }
         }
         let finish = self.finish_what_is_in_hand(&mut wakes);
@@ -330,7 +337,8 @@ impl Bot {
         loop {
             tokio::select! {
                 whole = &mut check => {
-                    self.hears_verdict(whole)?;
+                    whole?;
+                    info!("{WHOLE}");
                     return Ok(kept);
                 }
                 read = Reading::next(&mut self.readings) => self.act_on_reading(read).await?,
@@ -361,15 +369,6 @@ impl Bot {
         }
     }
 
-    fn hears_verdict(&self, whole: Result<()>) -> Result<()> {
-        match &whole {
-            Ok(()) => info!("{WHOLE}"),
-            // The next start may not see what this look saw.
-            Err(_) => self.store.note_damage(),
-        }
-        whole
-    }
-
     /// Takes up letters that were in hand when the last run ended.
     async fn take_up_claimed(&self) -> Result<()> {
         step("before-recovery");
@@ -392,7 +391,7 @@ impl Bot {
         let (mut ends, mut others) = (Vec::new(), Vec::new());
         for wake in wakes {
             match wake {
-                Wake::Ended(id, end) => ends.push((id, end)),
+                Wake::Ended(id, end) => ends.push(self.blame.judge((id, end))),
                 other => others.push(other),
             }
         }
@@ -405,13 +404,7 @@ impl Bot {
             let done = self.act_on(wake).await;
             self.unless_storage(done)?;
         }
-        match self.hand_out_letters().await {
-            Err(why) if !is_storage_error(&why) => {
-                self.submission_failed(Failure::of(&why));
-                Ok(())
-            }
-            done => done,
-        }
+        self.hand_out_letters().await
     }
 
     async fn act_on(&mut self, wake: Wake) -> Result<()> {

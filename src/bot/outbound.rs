@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use tracing::{error, info, warn};
 
-use super::Bot;
 use super::digest::brief;
+use super::{Bot, is_storage_error};
 use crate::case::deadline::day_of;
 use crate::case::identity::{Show, card};
 use crate::case::{Event, Letter, LetterKind};
@@ -129,7 +129,11 @@ impl Bot {
                     Ok(parcels) => parcels,
                     Err(why) => {
                         self.idle.push(worker);
-                        return Err(why);
+                        if is_storage_error(&why) {
+                            return Err(why);
+                        }
+                        self.submission_failed(Failure::of(&why));
+                        return Ok(());
                     }
                 },
             };

@@ -251,6 +251,13 @@ impl Bot {
     /// # Errors
     /// Storage errors.
     pub(super) async fn alarm_on_submission(&mut self, now: DateTime<Utc>) -> Result<()> {
+        if self.submission_trouble() == Some(Trouble::TakesNoLetters)
+            && self.in_hand == 0
+            && !self.store.letters_wait().await?
+        {
+            // Nobody can tell how it is until there is one again.
+            self.watch.works(Part::MailServer);
+        }
         let is_busy = self.submission_trouble() == Some(Trouble::Busy);
         if is_busy && self.in_hand == 0 && self.throttle.is_calm(now) {
             return self.submission_works().await;

@@ -49,6 +49,8 @@ pub(super) enum Overstepped {
     Line,
     #[error("the server announced a literal of {0} octets")]
     Literal(u64),
+    #[error("the server announced a literal where there is none")]
+    OutOfPlace,
     #[error("the server sent lists inside lists without an end")]
     Nesting,
     #[error("the server ended a large message with what cannot be read")]
@@ -162,6 +164,7 @@ impl<S> Bounded<S> {
                 self.is_search = true;
                 match announced {
                     Announced::Closed(n) if self.may_have_literals() => self.begin_literal(n)?,
+                    Announced::Closed(_) => return Err(Overstepped::OutOfPlace),
                     _ => self.end_response(),
                 }
             }
@@ -170,8 +173,9 @@ impl<S> Bounded<S> {
         Ok(())
     }
 
-    /// Of what is asked for, a message and the name of a folder may come as a literal. In a text
-    /// (`* OK see {5000}`) the same octets announce nothing.
+    /// Of what is asked for, a message and the name of a folder may come as a literal. Elsewhere
+    /// the same octets may announce one or not (`* OK see {5000}` does not), and whoever counts
+    /// otherwise than imap-proto counts nothing.
     fn may_have_literals(&self) -> bool {
         match self.begins.strip_prefix(b"* ") {
             Some([b'0'..=b'9', ..]) => true,
@@ -265,10 +269,9 @@ mod tests {
         check(&[b"* 1 FETCH (BODY[] {99999999999999999999999}\r\n"], false);
         check(&[b"* LIST () \"/\" {101}\r\n"], false);
         // Braces inside a line, a text or a literal announce nothing.
-        let text = [&b"* OK see {90}\r\n* OK "[..], &[b'('; 40]].concat();
-        check(&[&text], false);
-        check(&[b"+ {90}\r\n", &[b'('; 40]], false);
-        check(&[b"A1 OK {5000}\r\n* OK fine\r\n"], true);
+        for elsewhere in ["* OK see {9}", "+ {9}", "A1 OK {9}", "* STATUS {9}", "* LSUB () {9}"] {
+            check(&[elsewhere.as_bytes(), b"\r\n"], false);
+        }
         check(&[b"* OK {5000} is a number\r\n* 1 FETCH {9}\r\n{5000}\r\n \r\n"], true);
     }
 

@@ -209,7 +209,7 @@ impl ImapSession {
             .await;
         if let Err(why) = &opened
             && why.is::<Refused>()
-            && why.to_string().contains("not connected")
+            && why.to_string().contains("authenticated but not connected")
         {
             return Err(anyhow!(NOT_CONNECTED).context(Trouble::SignInRefused));
         }

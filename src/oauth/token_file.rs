@@ -126,10 +126,13 @@ impl TokenFile {
     /// When that takes too long, or the folder cannot be written to.
     pub(super) async fn lock(&self) -> Result<Lock, OAuthError> {
         let path = self.beside("lock");
-        let mut file = OpenOptions::new();
-        let file = file.create(true).truncate(false).write(true).mode(0o600).open(path);
+        let file = match self.make(&path) {
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => {
+                OpenOptions::new().write(true).open(path)
+            }
+            made => made,
+        };
         let file = file.map_err(|why| self.cannot_keep(&why))?;
-        self.give_to_owner(&file);
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(Lock(file)),
@@ -143,14 +146,12 @@ impl TokenFile {
     /// Makes a place for the next token. Where there can be none, the present one must not be
     /// spent.
     pub(super) fn make_place(&self, _lock: &Lock) -> Result<Place, OAuthError> {
-        let mut place = OpenOptions::new();
-        let place = place.create(true).truncate(true).write(true).mode(0o600).open(self.next());
-        let place = place.map_err(|why| self.cannot_keep(&why))?;
-        // It may have been there before, with another mode.
-        let private = fs::Permissions::from_mode(0o600);
-        place.set_permissions(private).map_err(|why| self.cannot_keep(&why))?;
-        self.give_to_owner(&place);
-        Ok(Place(place))
+        // One that a crash left behind was taken up, or is none.
+        match fs::remove_file(self.next()) {
+            Err(why) if why.kind() != ErrorKind::NotFound => return Err(self.cannot_keep(&why)),
+            _ => {}
+        }
+        self.make(&self.next()).map(Place).map_err(|why| self.cannot_keep(&why))
     }
 
     /// Puts a sign-in in the place of the present one: on disk first, then under its name.
@@ -174,12 +175,15 @@ impl TokenFile {
         Ok(())
     }
 
-    /// What root signs in with (`login`, `check`) is for the daemon to use, who has a user of its
-    /// own. Others own what they make, and may not give it away.
-    fn give_to_owner(&self, file: &File) {
+    /// Makes a file that was not there; no link is followed. What root makes (`login`, `check`)
+    /// is for the daemon to use, which has a user of its own, so it gets the folder's owner.
+    /// Others own what they make, and may not give it away.
+    fn make(&self, path: &Path) -> std::io::Result<File> {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         if let Ok(folder) = fs::metadata(self.folder()) {
-            let _ = fchown(file, Some(folder.uid()), Some(folder.gid()));
+            let _ = fchown(&file, Some(folder.uid()), Some(folder.gid()));
         }
+        Ok(file)
     }
 
     /// Takes away a place that was not needed.

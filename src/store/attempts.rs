@@ -15,9 +15,9 @@ use crate::trouble::Failure;
 pub enum End {
     /// The server took it.
     Submitted,
-    /// 4yz: try again later (RFC 5321 §4.2.1).
+    /// 4yz about this letter: try again later (RFC 5321 §4.2.1).
     Temporary(String),
-    /// 5yz: never try this one again.
+    /// 5yz about this letter: never try it again.
     Permanent(String),
     /// The connection was lost after the final dot: it may have been taken (RFC 1047).
     Uncertain(String),
@@ -49,6 +49,8 @@ const RETRY_FIRST_SECONDS: i64 = 60;
 const RETRY_LAST_SECONDS: i64 = 6 * 3600;
 /// Longest rest of a letter whose server takes none: it is back soon after the server is.
 const NOT_TAKEN_SECONDS: i64 = 15 * 60;
+/// Attempts that count while a server takes no letter: so many that staff see it in the digest.
+const NOT_TAKEN_COUNTED: i64 = 5;
 /// Rest after an answer was lost: the server may still be at it (RFC 5321 §4.5.3.2.6 gives it
 /// ten minutes).
 const UNCERTAIN_MINUTES: i64 = 15;
@@ -122,7 +124,9 @@ impl Tx {
             }
             End::NotTaken(failure) => {
                 let rest = rest_after(attempts).min(NOT_TAKEN_SECONDS);
-                self.try_later(id, later(rest), &failure.why, 0, 0).await
+                // It shall not be given up for the first thing that is its own.
+                let counted = if attempts > NOT_TAKEN_COUNTED { -1 } else { 0 };
+                self.try_later(id, later(rest), &failure.why, counted, 0).await
             }
             End::NotTried(failure) => self.try_later(id, later(0), &failure.why, -1, 0).await,
             // No fault of the letter; but others are tried before it.

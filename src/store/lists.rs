@@ -248,6 +248,16 @@ impl Store {
         Ok(rows.iter().map(letter_line).collect())
     }
 
+    /// Whether a letter waits to be submitted that nothing but the mail server holds up.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn letters_wait(&self) -> Result<bool> {
+        const SQL: &str = "SELECT EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_to_send \
+            WHERE status = 'waiting' AND released_at IS NOT NULL)";
+        Ok(sqlx::query_scalar(SQL).fetch_one(self.readers()).await?)
+    }
+
     /// Letters of the last days that cannot arrive.
     ///
     /// # Errors

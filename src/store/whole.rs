@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Result, bail};
 use tracing::warn;
 
-use super::Store;
 use super::fault::Fault;
+use super::{Access, Store};
 
 /// Pages, or steps within a row, between two looks whether anybody still waits for the verdict.
 const STEPS_BETWEEN: i32 = 10;
@@ -128,6 +128,7 @@ impl Store {
         connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN, goes_on);
         let verdict: String = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
         if verdict != "ok" {
+            self.note_damage();
             bail!(
                 "The database {} is damaged ({verdict}). {}",
                 self.path.display(),
@@ -149,9 +150,11 @@ impl Store {
         if self.left == Left::Damaged { Care::Thorough } else { Care::Quick }
     }
 
-    /// Notes for the next start that a look found damage.
-    pub fn note_damage(&self) {
-        if let Err(why) = fs::write(beside(&self.path, ".seal"), DAMAGED) {
+    /// Notes for the daemon's next start what that may not see.
+    fn note_damage(&self) {
+        if self.access == Access::Daemon
+            && let Err(why) = fs::write(beside(&self.path, ".seal"), DAMAGED)
+        {
             warn!(%why, "the next start may not see the damage");
         }
     }

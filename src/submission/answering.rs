@@ -1,5 +1,5 @@
 //! A stream from a server that may answer without end (lettre keeps all of a line until it ends),
-//! or answer STARTTLS with more than is asked for.
+//! or, before TLS begins, more than it was asked for.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// Octets of one answer, TLS included; RFC 5321 §4.5.3.1.5 knows lines of 512.
 const ANSWER_BYTES_MAX: usize = 32 * 1024;
 
-/// What lettre writes to begin TLS.
-const STARTTLS: &[u8] = b"STARTTLS\r\n";
+/// What the first octet under TLS is, of a handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
 
 /// Counts what comes in since we last said something.
 #[derive(Debug)]
@@ -21,19 +21,20 @@ pub(super) struct Answering<S> {
     stream: S,
     peer: SocketAddr,
     octets: usize,
-    /// The answer to STARTTLS, as far as it came.
-    begins_tls: Option<Vec<u8>>,
+    /// What came since we last said something, until TLS begins where it is to begin.
+    before_tls: Option<Vec<u8>>,
 }
 
 impl<S> Answering<S> {
-    pub(super) fn new(stream: S, peer: SocketAddr) -> Answering<S> {
-        Answering { stream, peer, octets: 0, begins_tls: None }
+    /// With STARTTLS to come, or without.
+    pub(super) fn new(stream: S, peer: SocketAddr, starts_tls: bool) -> Answering<S> {
+        Answering { stream, peer, octets: 0, before_tls: starts_tls.then(Vec::new) }
     }
 
-    /// Whoever stands between could put answers behind that of STARTTLS, which lettre would keep
+    /// Whoever stands between could put answers behind one in plain text, which lettre would keep
     /// and take for the server's under TLS (CVE-2011-0411).
     fn check(&mut self, new: &[u8]) -> io::Result<()> {
-        let Some(answer) = &mut self.begins_tls else { return Ok(()) };
+        let Some(answer) = &mut self.before_tls else { return Ok(()) };
         answer.extend_from_slice(new);
         let mut lines = answer.split_inclusive(|octet| *octet == b'\n');
         let is_last = |line: &[u8]| line.ends_with(b"\n") && line.get(3) != Some(&b'-');
@@ -69,7 +70,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Answering<S> {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.octets = 0;
-        self.begins_tls = (buf == STARTTLS).then(Vec::new);
+        match &mut self.before_tls {
+            Some(_) if buf.first() == Some(&HANDSHAKE) => self.before_tls = None,
+            Some(answer) => answer.clear(),
+            None => {}
+        }
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -95,10 +100,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_may_stand_behind_the_answer_to_starttls() {
+    fn nothing_may_stand_behind_an_answer_before_tls_begins() {
         let passes = |pieces: &[&str]| {
-            let mut stream = Answering::new((), SocketAddr::from(([127, 0, 0, 1], 587)));
-            stream.begins_tls = Some(Vec::new());
+            let mut stream = Answering::new((), SocketAddr::from(([127, 0, 0, 1], 587)), true);
             pieces.iter().try_for_each(|piece| stream.check(piece.as_bytes())).is_ok()
         };
         assert!(passes(&["220 go on\r\n"]));

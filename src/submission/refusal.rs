@@ -46,7 +46,7 @@ const PRESSURE: [&str; 5] =
 const NOBODY: [&str; 9] =
     ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1", "5.2.2", "5.4.1", "5.4.4"];
 /// What a refusal whose code tells nothing says when it is about us.
-const ABOUT_US: [&str; 14] = [
+const ABOUT_US: [&str; 15] = [
     "relay",
     "authenticat",
     "authoriz",
@@ -55,6 +55,7 @@ const ABOUT_US: [&str; 14] = [
     "login",
     "sender",
     "permitted",
+    "prohibit",
     "denied",
     "policy",
     "blocked",
@@ -62,6 +63,9 @@ const ABOUT_US: [&str; 14] = [
     "suspended",
     "spam",
 ];
+
+/// What one that says "later" says then.
+const ABOUT_US_NOW: [&str; 3] = ["relay", "sender", "client host"];
 
 /// What a refusal means. `code` is the three digits, `enhanced` RFC 3463's code where there is
 /// one, `text` all that the server said.
@@ -81,8 +85,8 @@ pub(super) fn meaning(code: &str, enhanced: Option<&str>, text: &str, refused: R
             _ if says(&PRESSURE) => Meaning::SlowDown,
             Refused::Sender if about_us => Meaning::SlowDown,
             Refused::Sender => Meaning::TakesNone,
-            // Its disk, its tables, its filter.
-            _ if subject == Some("3") => Meaning::TakesNone,
+            // Its disk, its tables, its filter; or who we are.
+            _ if subject == Some("3") || says(&ABOUT_US_NOW) => Meaning::TakesNone,
             Refused::Recipient | Refused::Content => Meaning::Later,
         };
     }
@@ -90,11 +94,14 @@ pub(super) fn meaning(code: &str, enhanced: Option<&str>, text: &str, refused: R
     let is_out_of_turn = matches!(code, "503" | "530");
     match (refused, enhanced) {
         _ if is_out_of_turn => Meaning::TakesNone,
+        // No addresses beyond ASCII (RFC 6531).
+        (_, Some("5.6.7")) => Meaning::Never,
         (Refused::Sender, _) => Meaning::TakesNone,
         (_, Some(enhanced)) if NOBODY.contains(&enhanced) => Meaning::Never,
         // What it holds, how long it is, where it loops.
-        (Refused::Content, Some(_)) if matches!(subject, Some("4" | "5" | "6")) => Meaning::Never,
-        (Refused::Content, Some("5.2.3" | "5.3.4")) => Meaning::Never,
+        (Refused::Content, Some(_)) if matches!(subject, Some("5" | "6")) => Meaning::Never,
+        (Refused::Content, Some("5.2.3" | "5.3.4" | "5.4.14")) => Meaning::Never,
+        (Refused::Content, Some("5.4.6")) if says(&["hop", "loop"]) => Meaning::Never,
         (Refused::Recipient, None | Some("5.0.0" | "5.1.0")) if !says(&ABOUT_US) => Meaning::Never,
         _ => Meaning::TakesNone,
     }
@@ -156,6 +163,7 @@ mod tests {
             ("552 5.2.2 Mailbox full", Recipient),
             ("554 5.4.6 Too many hops", Content),
             ("552 5.3.4 Message size exceeds fixed limit", Content),
+            ("550 5.6.7 SMTPUTF8 is not supported", Sender),
             ("554 5.6.0 Message content rejected", Content),
         ];
         check(&of_one_letter, Meaning::Never);
@@ -174,6 +182,11 @@ mod tests {
             ("550 5.1.1 Who are you?", Sender),
             ("451 4.3.0 <x@example.com>: Temporary lookup failure", Recipient),
             ("452 4.3.1 Insufficient system storage", Sender),
+            ("454 4.7.1 <x@example.com>: Relay access denied", Recipient),
+            ("450 4.1.8 <hello@example.com>: Sender address rejected: Domain not found", Recipient),
+            ("450 4.7.25 Client host rejected: cannot find your hostname", Recipient),
+            ("550 5.4.6 Unusual sending activity detected", Content),
+            ("550 Administrative prohibition", Recipient),
             ("451 4.3.5 Server configuration error", Recipient),
         ];
         check(&of_us, Meaning::TakesNone);

@@ -198,13 +198,14 @@ impl SmtpSettings {
         let tcp = connect(&self.host, self.port).await?;
         let peer = tcp.peer_addr()?;
         if self.tls != Tls::Implicit {
-            return Ok(Box::new(Answering::new(tcp, peer)));
+            return Ok(Box::new(Answering::new(tcp, peer, self.tls == Tls::Starttls)));
         }
         let config = crate::tls::client_config(self.ca_pem.as_deref())?;
         let name = ServerName::try_from(self.host.clone())
             .with_context(|| format!("{} is no host name", self.host))?;
         let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        Ok(Box::new(Answering::new(tls.context("The TLS handshake failed")?, peer)))
+        let tls = tls.context("The TLS handshake failed")?;
+        Ok(Box::new(Answering::new(tls, peer, false)))
     }
 
     /// For STARTTLS, which lettre does.
@@ -381,7 +382,10 @@ fn in_words(why: &lettre::transport::smtp::Error) -> String {
             let enhanced = text.split(|c: char| !(c.is_ascii_digit() || c == '.'));
             let enhanced = enhanced
                 .filter(|word| word.split('.').count() == 3 && !word.contains(".."))
-                .find(|word| !word.starts_with('.') && !word.ends_with('.'));
+                // Of the same class as the code; addresses have numbers, too.
+                .find(|word| {
+                    word.get(..2) == Some(&format!("{}.", code.severity)) && !word.ends_with('.')
+                });
             format!("{code} {}", enhanced.unwrap_or_default()).trim_end().to_owned()
         }
         None if why.is_timeout() => "time-out".to_owned(),

@@ -328,6 +328,12 @@ fn faults() -> Vec<Fault> {
         says(lists.as_bytes()),
         // What looks like a literal and is none hides them from whoever counts.
         says(format!("* OK {{1000000}}\r\n{lists}").as_bytes()),
+        // And the other way round.
+        says(
+            format!("* STATUS {{23}}\r\n* 1 FETCH (X {{900000}}\r\n (MESSAGES 1)\r\n{lists}")
+                .as_bytes(),
+        ),
+        says(b"* STATUS {500000000}\r\nabc"),
         Fault::SaysWithoutEnd(format!("* OK {}", "x".repeat(4096)).into_bytes()),
         Fault::SaysWithoutEnd(b"\0".repeat(4096)),
     ]

@@ -44,6 +44,7 @@ impl Desk {
     }
 }
 
+const OTHER: &str = "other@example.org";
 const ALL_WELL: &str =
     "ok        bot\nok        database\nok        inbox\nok        mail server\nok        page\n";
 
@@ -138,6 +139,35 @@ async fn staff_hear_afterwards_that_no_letter_could_be_submitted() {
     assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
 }
 
+/// A recipient whom the server refuses as if it were for us.
+#[tokio::test]
+async fn a_letter_that_alone_is_refused_is_no_trouble_of_the_server_and_has_an_end() {
+    let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 4\n").await;
+    desk.mail_arrives(&mail(JANE, "Data Deletion Request", "please"));
+    desk.polls().await;
+    let refused = || End::NotTaken(Failure::new(Trouble::TakesNoLetters, "554 5.7.1"));
+    desk.out.plan(refused());
+    desk.tries_one_letter().await;
+    let (_, health) = desk.health().await;
+    assert!(health.contains("retrying  mail server: letters not taken, since "), "{health}");
+    // Somebody else's is taken.
+    desk.receives(&mail(OTHER, "Data Deletion Request", "please")).await;
+    assert_eq!(desk.letters_to(OTHER).len(), 1);
+    for _ in 0..6 {
+        desk.sleeps_for(TimeDelta::hours(1));
+        desk.out.plan(refused());
+        if desk.tries_one_letter().await == 0 {
+            desk.out.forget_plans();
+        }
+        desk.polls().await;
+        desk.ticks().await;
+        assert_eq!(desk.health().await, (StatusCode::OK, ALL_WELL.to_owned()));
+    }
+    let states: Vec<_> = desk.cases().await.into_iter().map(|stored| stored.case.state).collect();
+    let ended = states.iter().filter(|state| state.resolution().is_some());
+    assert_eq!(ended.count(), 1, "{states:?}");
+}
+
 /// What the provider takes for spam comes all day, and says nothing of the inbox.
 #[tokio::test]
 async fn mail_in_junk_does_not_hide_that_the_inbox_is_not_read() {
@@ -164,15 +194,17 @@ async fn mail_in_junk_does_not_hide_that_the_inbox_is_not_read() {
 /// nothing about the recipient, and nothing that ends.
 #[tokio::test]
 async fn a_server_that_takes_no_letter_is_told_like_one_that_is_away_and_ends_no_case() {
-    let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 2\n").await;
+    let mut desk = Desk::with(|config| config + "[limits]\nattempts_max = 10\n").await;
     desk.mail_arrives(&mail(JANE, "Data Deletion Request", "please"));
     desk.polls().await;
     for _ in 0..20 {
-        let refused = Failure::new(Trouble::TakesNoLetters, "554 5.7.1");
-        desk.out.plan(End::NotTaken(refused));
-        if desk.tries_one_letter().await == 0 {
-            desk.out.forget_plans();
+        // The digest is among them.
+        for _ in 0..3 {
+            let refused = Failure::new(Trouble::TakesNoLetters, "554 5.7.1");
+            desk.out.plan(End::NotTaken(refused));
         }
+        desk.tries_one_letter().await;
+        desk.out.forget_plans();
         // That a line can connect shows nothing.
         desk.wakes.send(Wake::LineWorks).await.unwrap();
         desk.sleeps_for(TimeDelta::hours(1));
@@ -180,10 +212,16 @@ async fn a_server_that_takes_no_letter_is_told_like_one_that_is_away_and_ends_no
         desk.ticks().await;
     }
     let (status, health) = desk.health().await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{health}");
     assert!(health.contains("failing   mail server: letters not taken, since "), "{health}");
-    assert_eq!(desk.state().await, "awaiting-verification");
 
+    // Nor does it end for the first thing that is its own.
+    for _ in 0..3 {
+        desk.out.plan(End::Temporary("450 4.2.0".into()));
+    }
+    assert!(desk.tries_one_letter().await > 0);
+    desk.out.forget_plans();
+    assert_eq!(desk.state().await, "awaiting-verification");
     desk.hours_pass(1).await;
     assert_eq!(desk.letters_to(JANE).len(), 1);
     assert!(

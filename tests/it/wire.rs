@@ -193,7 +193,7 @@ impl LiveDesk {
         let mut strace = Command::new("strace");
         // -D: the desk stays the process that was started.
         strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", "trace=pread64"]);
-        strace.args(["-e", "inject=pread64:delay_enter=200000", "-o", "/dev/null", "-P"]);
+        strace.args(["-e", "inject=pread64:delay_enter=50000", "-o", "/dev/null", "-P"]);
         strace.arg(self.file("bot.db"));
         let desk = self.program(&["run"]);
         strace.arg(desk.get_program()).args(desk.get_args());
