@@ -1,6 +1,6 @@
 //! An inbox on an IMAP server: connects when needed, lists by set comparison, fetches by UID.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ const FRUITLESS_REST: Duration = Duration::from_secs(1);
 const UNEXPLAINED_EVERY: Duration = Duration::from_secs(60);
 /// UIDs in one command; RFC 7162 §4 wants lines below 8,192 octets.
 const UIDS_MAX: usize = 500;
+/// A message that is too large so often, when it is asked for alone, is.
+const OVERSTEPS_MAX: u32 = 3;
 /// What a literal may be longer than the largest message.
 const LITERAL_SLACK_BYTES: u64 = 64 * 1024;
 
@@ -75,6 +77,8 @@ pub struct ImapMailbox {
     is_missing_some: bool,
     /// The server told of news, and there was nothing new.
     was_fruitless: bool,
+    /// Messages that were larger than they may be, each with how often.
+    overstepped: HashMap<String, u32>,
 }
 
 impl ImapMailbox {
@@ -88,6 +92,7 @@ impl ImapMailbox {
             newest: Vec::new(),
             is_missing_some: false,
             was_fruitless: false,
+            overstepped: HashMap::new(),
         }
     }
 
@@ -169,8 +174,8 @@ impl ImapMailbox {
         self.describe(&known).await
     }
 
-    /// A message that is larger than was said comes as too large when it is asked for alone; the
-    /// connection does not survive it.
+    /// A message that is larger than was said comes as too large when it was asked for alone, and
+    /// came like this, some times; no connection survives that.
     pub(super) async fn fetch(&mut self, wanted: &[Seen]) -> Result<Vec<Fetched>> {
         let mut fetched = Vec::new();
         for chunk in wanted.chunks(UIDS_MAX) {
@@ -179,6 +184,7 @@ impl ImapMailbox {
             let found = self.fetch_items(&keys, "(UID BODY.PEEK[])", bytes, Item::body).await;
             if let ([seen], Err(why)) = (wanted, &found)
                 && is_too_large(why)
+                && self.oversteps_again(&seen.key)
             {
                 return Ok(vec![Fetched { seen: seen.clone(), raw: Err(Unfetched::TooLarge) }]);
             }
@@ -188,6 +194,18 @@ impl ImapMailbox {
             }
         }
         Ok(fetched)
+    }
+
+    /// Notes that a message was larger than any that is read; whether that was so often that it is
+    /// no whim of the server.
+    fn oversteps_again(&mut self, key: &str) -> bool {
+        let times = self.overstepped.entry(key.to_owned()).or_default();
+        *times += 1;
+        let is_so = *times >= OVERSTEPS_MAX;
+        if is_so {
+            self.overstepped.remove(key);
+        }
+        is_so
     }
 
     /// Fetches, all together; and where the server refuses that, one by one, so that a message
