@@ -155,6 +155,8 @@ impl Bot {
     pub(super) async fn learn_from(&mut self, ends: &[(i64, End)]) -> Result<()> {
         for (_, end) in ends {
             match end {
+                // They stood behind one that was not taken, which tells whatever there is to tell.
+                End::NotTried(failure) if failure.trouble == Trouble::TakesNoLetters => {}
                 End::NotTried(failure) | End::NotTaken(failure) => {
                     self.submission_failed(failure.clone());
                 }
