@@ -10,6 +10,8 @@ use crate::store::attempts::End;
 pub(super) struct Blame {
     taken: u64,
     refused: HashMap<i64, u64>,
+    /// Since the last one was taken another was refused that nothing is known of.
+    is_server_suspected: bool,
 }
 
 impl Blame {
@@ -19,13 +21,15 @@ impl Blame {
         match end {
             End::Submitted => {
                 self.taken += 1;
+                self.is_server_suspected = false;
                 self.refused.remove(&id);
             }
             End::NotTaken(failure) => {
                 let before = *self.refused.entry(id).or_insert(self.taken);
-                if before < self.taken {
+                if before < self.taken && !self.is_server_suspected {
                     return (id, End::Temporary(failure.why));
                 }
+                self.is_server_suspected = true;
                 return (id, End::NotTaken(failure));
             }
             _ => {}
@@ -50,6 +54,8 @@ mod tests {
         assert!(!is_blamed(2, not_taken()));
         assert!(!is_blamed(3, End::Submitted));
         assert!(is_blamed(2, not_taken()) && is_blamed(2, not_taken()));
-        assert!(!is_blamed(4, not_taken()), "it comes to that for the first time");
+        // It comes to that for the first time, and so the other one may be innocent.
+        assert!(!is_blamed(4, not_taken()) && !is_blamed(2, not_taken()));
+        assert!(!is_blamed(5, End::Submitted) && is_blamed(2, not_taken()));
     }
 }
