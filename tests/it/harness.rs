@@ -68,7 +68,7 @@ pub(crate) struct Desk {
     pub(crate) store: Store,
     pub(crate) settings: Settings,
     pages: Router,
-    pub(crate) wakes: mpsc::Sender<Wake>,
+    wakes: mpsc::Sender<Wake>,
     bot: JoinHandle<anyhow::Result<()>>,
     folder: TempDir,
     config: String,

@@ -206,7 +206,7 @@ async fn a_server_that_takes_no_letter_is_told_like_one_that_is_away_and_ends_no
         desk.tries_one_letter().await;
         desk.out.forget_plans();
         // That a line can connect shows nothing.
-        desk.wakes.send(Wake::LineWorks).await.unwrap();
+        desk.wakes().send(Wake::LineWorks).await.unwrap();
         desk.sleeps_for(TimeDelta::hours(1));
         desk.polls().await;
         desk.ticks().await;
